@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make bench`: Krypton beside Debian's Xen in the same QEMU. Ratios mean something, seconds do not.
+
+Every figure of one table comes from one run of this program. The table also goes to
+$O/bench/table.txt, with the versions of what was compared.
+"""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
+
+import boots  # noqa: E402
+import memory  # noqa: E402
+import paths  # noqa: E402
+from machine import BUILD, CACHE  # noqa: E402
+
+KRYPTON = (BUILD / "krypton-arm64", "")
+XEN = (CACHE / "arm64/xen", paths.XEN_OPTIONS)
+
+
+def rows():
+    """(what, Xen's figure, Krypton's), as they are measured."""
+    yield "image, bytes", XEN[0].stat().st_size, KRYPTON[0].stat().st_size
+    for path in paths.PATHS:
+        yield (path + ", instructions", paths.measure(XEN[0], path, XEN[1])[0],
+               paths.measure(KRYPTON[0], path, KRYPTON[1])[0])
+    xen, krypton = memory.measure(*XEN), memory.measure(*KRYPTON)
+    yield "hypervisor's memory with dom0 and one domain, KiB", xen[0], krypton[0]
+    yield "for each further domain, KiB", xen[1], krypton[1]
+    for kernel in ("cloud", "kernel"):
+        of = boots.measure({"bare": (None, ""), "xen": (XEN[0], XEN[1] + " dom0_mem=512M"),
+                            "krypton": (KRYPTON[0], KRYPTON[1] + " dom0_mem=512M")}, kernel)
+        if kernel == "cloud":
+            yield "entry to dom0, instructions", of["xen"]["entry"], of["krypton"]["entry"]
+        for what, unit in (("user", "instructions"), ("seconds", "s")):
+            label = "%s: power-on to user space, " % kernel
+            yield label + unit, of["xen"][what], of["krypton"][what]
+            yield ("%s: added to bare Linux's %.6g, %s" % (kernel, of["bare"][what], unit),
+                   of["xen"][what] - of["bare"][what], of["krypton"][what] - of["bare"][what])
+
+
+def main():
+    lines = (CACHE / "arm64/MANIFEST").read_text().splitlines()
+    lines += ["", "%-66s %14s %14s %8s" % ("", "Xen", "Krypton", "ratio")]
+    print("\n".join(lines))
+    for what, xen, krypton in rows():
+        lines.append("%-66s %14.8g %14.8g %8.3f" % (what, xen, krypton, krypton / xen))
+        print(lines[-1], flush=True)
+    out = BUILD / "bench"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "table.txt").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+# The guest side of Arm: what vCPUs and domains have of it. The host side is in arm64/build.mk.
+arm64-src += hv/arch/arm/exit.c hv/arch/arm/vcpu.c hv/arch/arm/inject.c hv/arch/arm/sysreg.c \
+	     hv/arch/arm/vpsci.c hv/arch/arm/vtimer.c hv/arch/arm/setway.c hv/arch/arm/decode.c hv/arch/arm/abort.c \
+	     hv/arch/arm/p2m_arch.c hv/arch/arm/vpl011.c hv/arch/arm/vgic/lr.c \
+	     hv/arch/arm/vgic/registers.c hv/arch/arm/vgic/state.c hv/arch/arm/state.c \
+	     hv/arch/arm/arm64/fpsimd.S
+# The decoder is pure: its test runs on the host.
+host-src += hv/arch/arm/decode.c
+unit-tests += tests/unit/decode_test.c

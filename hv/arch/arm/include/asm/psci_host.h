@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The firmware's side of PSCI (DEN0022), as its caller. */
+#ifndef ASM_PSCI_HOST_H
+#define ASM_PSCI_HOST_H
+
+#include <hv/compiler.h>
+
+/* Find the conduit and the version. Boot CPU. Without PSCI there is one CPU and no way to power off. */
+void psci_host_init(const void *fdt);
+/* Start the CPU with this MPIDR at machine address `entry`, x0 = context. 0 or the firmware's error. */
+MUST_USE int64_t psci_cpu_on(uint64_t mpidr, uint64_t entry, uint64_t context);
+/* Return only when the firmware cannot. */
+void psci_system_off(void);
+void psci_system_reset(void);
+
+#endif

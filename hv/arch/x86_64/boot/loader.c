@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What boot loaders hand over, in its three forms: multiboot (0.6.96, 3.3), multiboot2 (2.0, 3) and the PVH start info
+ * (xen/arch-x86/hvm/start_info.h). Everything is copied into boot_info and a buffer of
+ * strings, so that the memory it lay in is free. Nothing is believed: lengths are checked and all addresses lie below the 4 GiB that
+ * are mapped now. Runs once, first.
+ */
+#include <asm/boot.h>
+
+#include <asm/layout.h>
+#include <hv/boot.h>
+#include <hv/log.h>
+#include <hv/string.h>
+#include <xen/arch-x86/hvm/start_info.h>
+
+#define MB1_LOADED 0x2badb002u
+#define MB2_LOADED 0x36d76289u
+#define E820_RAM   1u
+
+#define MAPPED     (4ull << 30)
+
+static char strings[4096];
+static size_t strings_used;
+static uint64_t rsdp;
+
+uint64_t loader_rsdp(void)
+{
+	return rsdp;
+}
+
+static const void *at(uint64_t pa, uint64_t size)
+{
+	return pa && pa < MAPPED && size <= MAPPED - pa ? (const void *)(DIRECT_BASE + pa) : NULL;
+}
+
+/* A copy that stays; cut when the buffer is full, and said. */
+static const char *keep(const char *s, size_t max)
+{
+	size_t n = s ? strnlen(s, max) : 0;
+	char *copy = strings + strings_used;
+
+	if (n + 1 > sizeof(strings) - strings_used) {
+		log_error("boot loader: command lines are longer than %zu bytes in all: one is cut",
+			  sizeof(strings));
+		n = sizeof(strings) - strings_used ? sizeof(strings) - strings_used - 1 : 0;
+		if (strings_used == sizeof(strings))
+			return "";
+	}
+	memcpy(copy, s, n);
+	copy[n] = '\0';
+	strings_used += n + 1;
+	return copy;
+}
+
+static const char *keep_at(uint64_t pa)
+{
+	const char *s = at(pa, 1);
+
+	return s ? keep(s, MIN(MAPPED - pa, (uint64_t)2048)) : "";
+}
+
+static void add_memory(uint64_t start, uint64_t size, uint32_t type)
+{
+	uint64_t end = start + size;
+
+	if (type != E820_RAM || !size)
+		return;
+	if (end < start) {
+		log_error("memory map: entry at %llx wraps", (unsigned long long)start);
+		return;
+	}
+	if (boot_info.nr_memory == BOOT_MAX_REGIONS) {
+		log_error("memory map: more than %u pieces: %llx-%llx is not used",
+			  BOOT_MAX_REGIONS, (unsigned long long)start, (unsigned long long)end);
+		return;
+	}
+	boot_info.memory[boot_info.nr_memory].start = paddr(start);
+	boot_info.memory[boot_info.nr_memory++].end = paddr(end);
+}
+
+static void add_module(uint64_t start, uint64_t end, const char *cmdline)
+{
+	static const char *const names[] = { "module 0", "module 1", "module 2", "module 3",
+					     "module 4", "module 5", "module 6", "module 7" };
+	struct boot_module *m = &boot_info.loaded[boot_info.nr_loaded];
+	const char *name = boot_info.nr_loaded < ARRAY_SIZE(names) ? names[boot_info.nr_loaded]
+								   : "a later module";
+
+	if (start >= end || end > BIT(52)) {
+		log_error("boot loader: %s from %llx to %llx makes no sense: left out", name,
+			  (unsigned long long)start, (unsigned long long)end);
+		return;
+	}
+	if (boot_info.nr_loaded == BOOT_MAX_MODULES) {
+		log_error("boot loader: more than %u modules: the rest is left out",
+			  BOOT_MAX_MODULES);
+		return;
+	}
+	*m = (struct boot_module){
+		.start = paddr(start),
+		.size = end - start,
+		.node = name,
+		.cmdline = cmdline,
+	};
+	boot_info.nr_loaded++;
+}
+
+/* ---- multiboot ------------------------------------------------------------------------------------ */
+
+struct mb1_info {
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
+	uint32_t syms[4], mmap_length, mmap_addr;
+};
+#define MB1_HAS_CMDLINE BIT(2)
+#define MB1_HAS_MODULES BIT(3)
+#define MB1_HAS_MEMMAP  BIT(6)
+
+struct mb1_module {
+	uint32_t start, end, string, reserved;
+};
+
+struct PACKED mb1_memory {
+	uint32_t size; /* of what follows */
+	uint64_t start, length;
+	uint32_t type;
+};
+
+static bool read_mb1(uint64_t info)
+{
+	const struct mb1_info *mb = at(info, sizeof(*mb));
+	const struct mb1_module *mod;
+	uint64_t pos, end;
+
+	if (!mb || !(mb->flags & MB1_HAS_MEMMAP) || !at(mb->mmap_addr, mb->mmap_length)) {
+		log_error("boot loader: multiboot information without a memory map");
+		return false;
+	}
+	for (pos = mb->mmap_addr, end = pos + mb->mmap_length;
+	     end - pos >= sizeof(struct mb1_memory);) {
+		const struct mb1_memory *m = at(pos, sizeof(*m));
+
+		add_memory(m->start, m->length, m->type);
+		if (m->size < sizeof(*m) - 4 || m->size + 4ull > end - pos)
+			break;
+		pos += m->size + 4ull;
+	}
+	boot_info.cmdline = mb->flags & MB1_HAS_CMDLINE ? keep_at(mb->cmdline) : "";
+	if (!(mb->flags & MB1_HAS_MODULES))
+		return true;
+	mod = at(mb->mods_addr, (uint64_t)mb->mods_count * sizeof(*mod));
+	for (uint32_t i = 0; mod && i < mb->mods_count; i++)
+		add_module(mod[i].start, mod[i].end, keep_at(mod[i].string));
+	return true;
+}
+
+/* ---- multiboot2 ----------------------------------------------------------------------------------- */
+
+struct mb2_tag {
+	uint32_t type, size;
+};
+enum { MB2_END, MB2_CMDLINE, MB2_MODULE = 3, MB2_MEMMAP = 6, MB2_ACPI_OLD = 14, MB2_ACPI_NEW = 15 };
+
+struct mb2_module {
+	struct mb2_tag tag;
+	uint32_t start, end;
+	char string[];
+};
+
+struct mb2_memmap {
+	struct mb2_tag tag;
+	uint32_t entry_size, version;
+};
+
+struct mb2_memory {
+	uint64_t start, length;
+	uint32_t type, zero;
+};
+
+static void read_mb2_memmap(const struct mb2_memmap *t)
+{
+	const char *p = (const char *)(t + 1), *end = (const char *)t + t->tag.size;
+
+	if (t->tag.size < sizeof(*t) || t->entry_size < sizeof(struct mb2_memory)) {
+		log_error("boot loader: memory map with entries of %u bytes", t->entry_size);
+		return;
+	}
+	for (; (size_t)(end - p) >= t->entry_size; p += t->entry_size) {
+		const struct mb2_memory *m = (const struct mb2_memory *)p;
+
+		add_memory(m->start, m->length, m->type);
+	}
+}
+
+static void read_mb2_tag(const struct mb2_tag *t, uint64_t pa)
+{
+	const struct mb2_module *m = (const struct mb2_module *)t;
+
+	switch (t->type) {
+	case MB2_CMDLINE:
+		boot_info.cmdline = keep((const char *)(t + 1), t->size - sizeof(*t));
+		break;
+	case MB2_MODULE:
+		if (t->size > sizeof(*m))
+			add_module(m->start, m->end, keep(m->string, t->size - sizeof(*m)));
+		break;
+	case MB2_MEMMAP: read_mb2_memmap((const struct mb2_memmap *)t); break;
+	case MB2_ACPI_OLD:
+	case MB2_ACPI_NEW:
+		/* A copy of the root pointer; the newer one comes later in the list, if there is one. */
+		rsdp = pa + sizeof(*t);
+		break;
+	default: break;
+	}
+}
+
+static bool read_mb2(uint64_t info)
+{
+	const uint32_t *head = at(info, 8);
+	uint64_t size = head ? head[0] : 0, pos = 8;
+
+	if (size < 16 || !at(info, size)) {
+		log_error("boot loader: multiboot2 information of %llu bytes",
+			  (unsigned long long)size);
+		return false;
+	}
+	while (size - pos >= sizeof(struct mb2_tag)) {
+		const struct mb2_tag *t = at(info + pos, sizeof(*t));
+
+		if (t->type == MB2_END)
+			return true;
+		if (t->size < sizeof(*t) || t->size > size - pos)
+			break;
+		read_mb2_tag(t, info + pos);
+		pos += MIN(ROUND_UP((uint64_t)t->size, 8), size - pos);
+	}
+	log_error("boot loader: multiboot2 information ends in the middle, at byte %llu",
+		  (unsigned long long)pos);
+	return boot_info.nr_memory != 0;
+}
+
+/* ---- PVH ------------------------------------------------------------------------------------------ */
+
+static bool read_pvh(uint64_t info)
+{
+	const struct hvm_start_info *s = at(info, sizeof(*s));
+	const struct hvm_memmap_table_entry *map;
+	const struct hvm_modlist_entry *mod;
+
+	if (!s || s->magic != XEN_HVM_START_MAGIC_VALUE || s->version < 1) {
+		log_error("boot loader: PVH start info without a memory map");
+		return false;
+	}
+	map = at(s->memmap_paddr, (uint64_t)s->memmap_entries * sizeof(*map));
+	for (uint32_t i = 0; map && i < s->memmap_entries; i++)
+		add_memory(map[i].addr, map[i].size, map[i].type);
+	boot_info.cmdline = keep_at(s->cmdline_paddr);
+	mod = at(s->modlist_paddr, (uint64_t)s->nr_modules * sizeof(*mod));
+	for (uint32_t i = 0; mod && i < s->nr_modules; i++)
+		add_module(mod[i].paddr, mod[i].paddr + mod[i].size, keep_at(mod[i].cmdline_paddr));
+	rsdp = s->rsdp_paddr;
+	return map != NULL;
+}
+
+bool loader_read(uint32_t magic, uint32_t info)
+{
+	switch (magic) {
+	case MB1_LOADED: return read_mb1(info);
+	case MB2_LOADED: return read_mb2(info);
+	case XEN_HVM_START_MAGIC_VALUE: return read_pvh(info);
+	default:
+		log_error("boot loader: magic number %x is neither multiboot's nor PVH's", magic);
+		return false;
+	}
+}
+
+/* Conventional memory, above the BIOS's own first page; the highest page of the first piece. */
+uint64_t x86_low_page(void)
+{
+	for (uint32_t i = 0; i < boot_info.nr_memory; i++) {
+		uint64_t start = boot_info.memory[i].start.a;
+		uint64_t end = MIN(boot_info.memory[i].end.a & PAGE_MASK, 0x9f000ull);
+
+		if (start < 0x8000 && end >= 0x9000)
+			return 0x8000;
+		if (start < end && end - PAGE_SIZE >= start && end >= 2 * PAGE_SIZE)
+			return end - PAGE_SIZE;
+	}
+	return 0;
+}

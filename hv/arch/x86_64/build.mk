@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+x86_64-src += hv/arch/x86_64/boot/head.S hv/arch/x86_64/boot/trampoline.S hv/arch/x86_64/boot/loader.c
+x86_64-src += hv/arch/x86_64/main.c hv/arch/x86_64/devices.c
+x86_64-src += hv/arch/x86_64/cpu/entry.S hv/arch/x86_64/cpu/exceptions.c hv/arch/x86_64/cpu/panic.c
+x86_64-src += hv/arch/x86_64/cpu/apic.c hv/arch/x86_64/cpu/irq.c hv/arch/x86_64/cpu/cpu.c
+x86_64-src += hv/arch/x86_64/cpu/time.c hv/arch/x86_64/cpu/madt.c hv/arch/x86_64/cpu/smp.c
+x86_64-src += hv/arch/x86_64/mm/map.c hv/arch/x86_64/mm/p2m.c hv/arch/x86_64/mm/walk.c
+x86_64-src += hv/arch/x86_64/hvm/vcpu.c hv/arch/x86_64/hvm/events.c hv/arch/x86_64/hvm/fpu.c
+x86_64-src += hv/arch/x86_64/hvm/policy.c hv/arch/x86_64/hvm/cpuid.c hv/arch/x86_64/hvm/msr.c
+x86_64-src += hv/arch/x86_64/hvm/pvclock.c hv/arch/x86_64/hvm/vlapic.c hv/arch/x86_64/hvm/fault.c
+x86_64-src += hv/arch/x86_64/hvm/emulate.c hv/arch/x86_64/hvm/hypercall32.c hv/arch/x86_64/hvm/ops.c
+x86_64-src += hv/arch/x86_64/svm/enter.S hv/arch/x86_64/svm/svm.c
+x86_64-src += hv/arch/x86_64/hvm/vioapic.c hv/arch/x86_64/boot/load.c
+x86_64-src += hv/arch/x86_64/boot/elf.c hv/arch/x86_64/boot/kernel.c hv/arch/x86_64/boot/memory.c
+x86_64-src += hv/arch/x86_64/boot/start_info.c hv/arch/x86_64/boot/acpi_domu.c
+x86_64-src += hv/arch/x86_64/emul/emul.c
+x86_64-src += hv/drivers/acpi/tables.c hv/drivers/uart/ns16550.c
+x86_64-src += hv/arch/x86_64/hvm/state.c

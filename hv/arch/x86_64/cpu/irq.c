@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host interrupts of a PC: pins of IO-APICs (82093AA data sheet), each a struct irq with a vector of its own. A pin is masked until somebody
+ * has it. The legacy controllers are masked for good. Vectors are given out once, from VEC_FIRST_DEVICE up, the same on
+ * all CPUs; a line goes to the CPU that asked for it.
+ */
+#include <asm/irq.h>
+
+#include <asm/apic.h>
+#include <asm/insn.h>
+#include <asm/machine.h>
+#include <asm/mm.h>
+#include <asm/trap.h>
+#include <hv/assert.h>
+#include <hv/cpu.h>
+#include <hv/domain.h>
+#include <hv/frame.h>
+#include <hv/iommu.h>
+#include <hv/log.h>
+
+#define IOAPIC_VERSION 1
+#define IOAPIC_PIN(n)  (0x10 + 2 * (n))
+#define PIN_MASKED     BIT(16)
+#define PIN_LEVEL      BIT(15)
+#define PIN_LOW        BIT(13)
+#define PIN_DEST_SHIFT 56
+
+static struct {
+	volatile uint8_t *regs;
+	uint32_t first, pins;
+} ioapic[MAX_IOAPICS];
+static uint32_t nr_ioapics;
+
+static struct irq *irqs;           /* [c] nr_irqs of them */
+static uint32_t nr_irqs;           /* [c] */
+static struct irq *by_vector[256]; /* [c once set] */
+static struct lock pins_lock = LOCK_INIT(RANK_IRQ_CHIP);
+static uint8_t next_vector = VEC_FIRST_DEVICE;
+
+static uint32_t chip_read(unsigned chip, unsigned reg)
+{
+	*(volatile uint32_t *)ioapic[chip].regs = reg;
+	return *(volatile uint32_t *)(ioapic[chip].regs + 0x10);
+}
+
+static void chip_write(unsigned chip, unsigned reg, uint32_t value)
+{
+	*(volatile uint32_t *)ioapic[chip].regs = reg;
+	*(volatile uint32_t *)(ioapic[chip].regs + 0x10) = value;
+}
+
+static int chip_of(uint32_t gsi)
+{
+	for (unsigned i = 0; i < nr_ioapics; i++)
+		if (gsi >= ioapic[i].first && gsi - ioapic[i].first < ioapic[i].pins)
+			return (int)i;
+	return -1;
+}
+
+static void pin_write(uint32_t gsi, uint64_t entry)
+{
+	int chip = chip_of(gsi);
+	unsigned pin;
+
+	if (chip < 0)
+		return;
+	pin = gsi - ioapic[chip].first;
+	lock_take(&pins_lock);
+	/* The half with the mask last when it opens, first when it closes. */
+	if (entry & PIN_MASKED)
+		chip_write((unsigned)chip, IOAPIC_PIN(pin), (uint32_t)entry);
+	chip_write((unsigned)chip, IOAPIC_PIN(pin) + 1, (uint32_t)(entry >> 32));
+	chip_write((unsigned)chip, IOAPIC_PIN(pin), (uint32_t)entry);
+	lock_release(&pins_lock);
+}
+
+static void mask_legacy(void)
+{
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+}
+
+uint32_t irq_of_isa(unsigned line)
+{
+	return line < ARRAY_SIZE(machine.isa) && machine.isa[line].present ? machine.isa[line].gsi
+									   : line;
+}
+
+/* ISA lines are active high and edge unless overridden; others as PCI has them. */
+static bool active_low(uint32_t gsi)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(machine.isa); i++)
+		if (irq_of_isa(i) == gsi)
+			return machine.isa[i].low;
+	return true;
+}
+
+void irq_init(void)
+{
+	unsigned order = 0;
+	mfn_t m;
+
+	mask_legacy();
+	for (uint32_t i = 0; i < machine.nr_ioapics; i++) {
+		ioapic[i].regs = mm_map_device(machine.ioapic[i].base, PAGE_SIZE);
+		ioapic[i].first = machine.ioapic[i].first_gsi;
+		ioapic[i].pins = (chip_read(i, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+		nr_ioapics++;
+		nr_irqs = MAX(nr_irqs, ioapic[i].first + ioapic[i].pins);
+	}
+	while ((size_t)PAGE_SIZE << order < nr_irqs * sizeof(struct irq))
+		order++;
+	m = frame_alloc(order, ALLOC_ANY_NODE, 0);
+	if (!mfn_valid(m))
+		panic("no memory for the table of %u interrupts", nr_irqs);
+	irqs = frame_va(m);
+	for (uint32_t i = 0; i < nr_irqs; i++) {
+		lock_init(&irqs[i].lock, RANK_IRQ);
+		irqs[i].number = i;
+		pin_write(i, PIN_MASKED);
+	}
+}
+
+struct irq *arch_irq(uint32_t number)
+{
+	return number < nr_irqs && chip_of(number) >= 0 ? &irqs[number] : NULL;
+}
+
+/* The line's vector, given on first use. 0: they are all taken. */
+static uint8_t vector_of(struct irq *irq) HOLDS(irq->lock)
+{
+	if (!irq->vector && next_vector <= VEC_LAST_DEVICE) {
+		irq->vector = next_vector++;
+		by_vector[irq->vector] = irq;
+	}
+	return irq->vector;
+}
+
+static void open_pin(struct irq *irq) HOLDS(irq->lock)
+{
+	pin_write(irq->number, irq->vector | (irq->level ? PIN_LEVEL : 0) |
+				   (active_low(irq->number) ? PIN_LOW : 0) |
+				   (uint64_t)this_cpu()->arch.apic_id << PIN_DEST_SHIFT);
+}
+
+int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, void *), void *arg,
+		     const char *name)
+{
+	struct irq *irq = arch_irq(number);
+	int err = 0;
+
+	if (!irq)
+		return refuse(R_NO_SUCH_IRQ, number, nr_irqs, 0);
+	lock_take(&irq->lock);
+	if (irq->state != IRQ_FREE || !vector_of(irq)) {
+		err = refuse(R_IRQ_IN_USE, number, 0, irq->state);
+	} else {
+		irq->handler = handler;
+		irq->arg = arg;
+		irq->name = name;
+		irq->level = level;
+		irq->state = IRQ_OURS;
+		irq->enabled = 1;
+		open_pin(irq);
+	}
+	lock_release(&irq->lock);
+	return err;
+}
+
+/*
+ * A level-triggered line of a guest stays masked from its arrival until the guest ends it (irq_guest_eoi).
+ */
+int arch_irq_assign(uint32_t number, struct domain *d, uint32_t guest_line, bool level)
+{
+	struct irq *irq = arch_irq(number);
+	int err = 0;
+
+	if (!irq)
+		return refuse(R_NO_SUCH_IRQ, number, nr_irqs, 0);
+	lock_take(&irq->lock);
+	if (irq->state != IRQ_FREE || !vector_of(irq)) {
+		err = refuse(R_IRQ_IN_USE, number, 0, irq->state);
+	} else {
+		irq->owner = d;
+		irq->guest_line = guest_line;
+		irq->level = level;
+		irq->enabled = irq->in_flight = 0;
+		irq->state = IRQ_GUEST;
+	}
+	lock_release(&irq->lock);
+	return err;
+}
+
+void arch_irq_release(uint32_t number)
+{
+	struct irq *irq = arch_irq(number);
+
+	assert_always(irq, "only a line that exists was given away");
+	lock_take(&irq->lock);
+	pin_write(number, PIN_MASKED);
+	irq->state = IRQ_FREE;
+	irq->owner = NULL;
+	irq->handler = NULL;
+	irq->enabled = irq->in_flight = 0;
+	lock_release(&irq->lock);
+}
+
+/* Messages to a local APIC (APM vol. 2, 16.12): fixed, edge, to one CPU by its physical id. */
+#define MSI_BASE         0xfee00000u
+#define MSI_TARGET_SHIFT 12
+
+int arch_msi_request(struct irq *irq, void (*handler)(struct irq *, void *), void *arg,
+		     const char *name, struct msi_message *out)
+{
+	int err = 0;
+
+	lock_take(&irq->lock);
+	if (irq->state != IRQ_FREE || !vector_of(irq)) {
+		err = refuse(R_IRQ_IN_USE, irq->number, 0, irq->state);
+	} else {
+		irq->handler = handler;
+		irq->arg = arg;
+		irq->name = name;
+		irq->state = IRQ_OURS;
+		irq->enabled = 1;
+		*out = (struct msi_message){
+			.address = MSI_BASE | this_cpu()->arch.apic_id << MSI_TARGET_SHIFT,
+			.data = irq->vector,
+		};
+	}
+	lock_release(&irq->lock);
+	return err;
+}
+
+void irq_handle(unsigned vector)
+{
+	struct irq *irq = by_vector[vector & 0xff];
+
+	if (irq && irq->state == IRQ_OURS)
+		irq->handler(irq, irq->arg);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest is about to be told: exceptions that its instruction caused, NMIs, interrupts of its local APIC and the event
+ * upcall. One event is injected an entry; what else is pending waits for a window. Runs on the vCPU's own CPU.
+ */
+#include <asm/hvm.h>
+
+#include <asm/trap.h>
+#include <arch/vcpu.h>
+#include <hv/domain.h>
+
+#define VEC_DE 0
+#define VEC_DB 1
+#define VEC_UD 6
+#define VEC_TS 10
+
+/* APM vol. 2, 8.2.9: exceptions that make a double fault when they meet. */
+static bool contributory(uint8_t vector)
+{
+	return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
+}
+
+void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error, uint64_t cr2)
+{
+	struct hvm_event *e = &v->arch.event;
+
+	if (v->arch.event_valid && e->type == EVENT_EXCEPTION) {
+		bool both = (contributory(e->vector) && contributory(vector)) ||
+			    (e->vector == VEC_PF && (contributory(vector) || vector == VEC_PF));
+
+		if (e->vector == VEC_DF && (contributory(vector) || vector == VEC_PF)) {
+			hvm_triple_fault(v);
+			return;
+		}
+		if (both) {
+			vector = VEC_DF;
+			error = 0;
+		}
+	}
+	*e = (struct hvm_event){
+		.vector = vector,
+		.type = EVENT_EXCEPTION,
+		.has_error = error >= 0,
+		.error = (uint32_t)error,
+		.cr2 = cr2,
+	};
+	v->arch.event_valid = true;
+}
+
+/* The upcall of PVH guests: a vector of the vCPU's own, or one for the domain; delivered without the local APIC. */
+static uint8_t upcall_vector(const struct vcpu *v)
+{
+	return v->arch.upcall_vector ? v->arch.upcall_vector
+				     : read_once(&v->domain->arch.callback_vector);
+}
+
+static bool upcall_wanted(const struct vcpu *v)
+{
+	return read_once(&v->arch.upcall) && vcpu_events_pending(v) && upcall_vector(v);
+}
+
+void arch_vcpu_raise_upcall(struct vcpu *v)
+{
+	/* A vector of the vCPU's own goes through its local APIC (xen/hvm/hvm_op.h). */
+	if (v->arch.upcall_vector)
+		vlapic_latch(v, v->arch.upcall_vector, false);
+	else
+		write_once(&v->arch.upcall, true);
+}
+
+bool arch_vcpu_interrupt_pending(struct vcpu *v)
+{
+	return upcall_wanted(v) || read_once(&v->arch.nmi_pending) ||
+	       read_once(&v->arch.init_pending) || vlapic_pending(v);
+}
+
+/* The next interrupt to deliver: the upcall first, as its vector counts as the highest. 0: none. */
+static uint8_t next_interrupt(struct vcpu *v, bool *upcall)
+{
+	*upcall = !v->arch.upcall_vector && upcall_wanted(v);
+	return *upcall ? read_once(&v->domain->arch.callback_vector) : vlapic_deliverable(v);
+}
+
+static void deliver_interrupt(struct vcpu *v)
+{
+	struct hvm_event e = { .type = EVENT_INTERRUPT };
+	bool upcall;
+
+	e.vector = next_interrupt(v, &upcall);
+	if (likely(!e.vector)) {
+		hvm->want_interrupt_window(v, false);
+		return;
+	}
+	if (!hvm->interruptible(v)) {
+		hvm->want_interrupt_window(v, true);
+		return;
+	}
+	if (upcall)
+		write_once(&v->arch.upcall, false);
+	else
+		vlapic_accept(v, e.vector);
+	hvm->inject(v, &e);
+	hvm->want_interrupt_window(v, next_interrupt(v, &upcall) != 0);
+}
+
+void hvm_deliver(struct vcpu *v)
+{
+	if (unlikely(v->arch.init_pending))
+		hvm_take_init(v);
+	if (unlikely(hvm->event_pending(v)))
+		return; /* one whose delivery an exit cut short goes first */
+	if (unlikely(v->arch.event_valid)) {
+		v->arch.event_valid = false;
+		hvm->inject(v, &v->arch.event);
+		return;
+	}
+	if (unlikely(v->arch.nmi_pending)) {
+		struct hvm_event e = { .type = EVENT_NMI, .vector = VEC_NMI };
+
+		write_once(&v->arch.nmi_pending, false);
+		hvm->inject(v, &e);
+		return;
+	}
+	deliver_interrupt(v);
+}

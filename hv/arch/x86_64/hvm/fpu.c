@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extended state of guests: saved and loaded at each switch from one vCPU to another, so that none is ever left in the CPU for the
+ * next. The hypervisor is compiled without floating point, so it stays untouched across exits. Areas are frames
+ * of the domain's pool (two when AVX-512 makes them larger than one). APM vol. 2, 11.5.
+ */
+#include <asm/fpu.h>
+
+#include <asm/insn.h>
+#include <asm/msr.h>
+#include <hv/assert.h>
+#include <hv/domain.h>
+#include <hv/string.h>
+
+#define XCR0_X87 BIT(0)
+#define XCR0_SSE BIT(1)
+#define XCR0_AVX BIT(2)
+
+static bool has_xsave;
+static uint64_t xcr0_allowed;
+
+/* x87 and SSE fit 512 bytes and a header; AVX adds 256: one frame. Wider state is not shown to guests yet. */
+void fpu_boot_init(void)
+{
+	has_xsave = cpuid(1, 0).ecx & BIT(26);
+	if (has_xsave)
+		xcr0_allowed = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+}
+
+uint64_t fpu_xcr0_allowed(void)
+{
+	return xcr0_allowed;
+}
+
+void fpu_cpu_init(void)
+{
+	write_cr0((read_cr0() | CR0_MP | CR0_NE) & ~(uint64_t)(CR0_EM | CR0_TS));
+	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (has_xsave ? CR4_OSXSAVE : 0));
+}
+
+void fpu_set_xcr0(uint64_t value)
+{
+	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
+/*
+ * The XCR0 that the loaded guest has. Not what the last XSETBV exit said: the emulator (QEMU 7.2, TCG) does not intercept XSETBV, and the
+ * register tells the truth everywhere.
+ */
+uint64_t fpu_guest_xcr0(void)
+{
+	uint32_t lo, hi;
+
+	if (!has_xsave)
+		return 0;
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return (uint64_t)hi << 32 | lo;
+}
+
+int fpu_init(struct vcpu *v)
+{
+	mfn_t m = pool_alloc(&v->domain->pool);
+	uint8_t *area;
+
+	if (!mfn_valid(m))
+		return reason_err(R_POOL_EXHAUSTED);
+	area = frame_va(m);
+	/* FCW and MXCSR after reset (vol. 2, table 14-1); an empty XSAVE header means initial state. */
+	area[0] = 0x7f;
+	area[1] = 0x03;
+	area[24] = 0x80;
+	area[25] = 0x1f;
+	v->arch.fpu = area;
+	v->arch.xcr0 = XCR0_X87;
+	return 0;
+}
+
+void fpu_free(struct vcpu *v)
+{
+	if (v->arch.fpu)
+		pool_free(&v->domain->pool, frame_from_va(v->arch.fpu));
+	v->arch.fpu = NULL;
+}
+
+/* All that guests may have is moved, whatever the guest's own XCR0 says: state it made and then hid must not stay behind. */
+void fpu_save(struct vcpu *v)
+{
+	if (has_xsave) {
+		v->arch.xcr0 = fpu_guest_xcr0() & xcr0_allowed;
+		fpu_set_xcr0(xcr0_allowed);
+		__asm__ volatile("xsave64 (%0)"
+				 :
+				 : "r"(v->arch.fpu), "a"((uint32_t)xcr0_allowed), "d"(0)
+				 : "memory");
+	} else {
+		__asm__ volatile("fxsave64 (%0)" : : "r"(v->arch.fpu) : "memory");
+	}
+}
+
+void fpu_load(struct vcpu *v)
+{
+	if (has_xsave) {
+		fpu_set_xcr0(xcr0_allowed);
+		__asm__ volatile("xrstor64 (%0)"
+				 :
+				 : "r"(v->arch.fpu), "a"((uint32_t)xcr0_allowed), "d"(0)
+				 : "memory");
+		fpu_set_xcr0(v->arch.xcr0);
+	} else {
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->arch.fpu) : "memory");
+	}
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * x86 guests, vendor apart: what core asks of a vCPU (arch/vcpu.h), the loop that runs guests, and the simple exits. The
+ * guest's registers live in struct guest_regs and behind asm/hvm.h; its FPU state is switched eagerly, so that
+ * nothing of one guest is ever in the CPU while another runs.
+ */
+#include <arch/vcpu.h>
+
+#include <arch/cpu.h>
+#include <arch/timer.h>
+#include <asm/boot.h>
+#include <asm/fpu.h>
+#include <asm/hvm.h>
+#include <asm/insn.h>
+#include <asm/machine.h>
+#include <asm/msr.h>
+#include <asm/policy.h>
+#include <asm/pvclock.h>
+#include <hv/assert.h>
+#include <hv/err.h>
+#include <hv/hypercall.h>
+#include <hv/log.h>
+#include <hv/softirq.h>
+#include <xen/features.h>
+#include <xen/hvm/params.h>
+#include <xen/sched.h>
+
+const struct hvm_ops *hvm;
+
+void hvm_boot_init(void)
+{
+	if (!svm_ops.supported())
+		panic("this machine cannot run guests: see the lines above");
+	hvm = &svm_ops;
+}
+
+/* ---- domains -------------------------------------------------------------------------------------- */
+
+int arch_domain_init(struct domain *d, const struct domain_config *cfg)
+{
+	int err;
+
+	err = policy_init(d);
+	if (err)
+		return err;
+	err = hvm->domain_init(d);
+	if (err) {
+		policy_free(d);
+		return err;
+	}
+	/* FS and GS bases and the system-call MSRs travel with the control block; the TSC is offset. */
+	hvm->allow_msr(d, MSR_TSC, true, false);
+	d->arch.tsc_offset = -rdtsc();
+	return vlapic_domain_init(d);
+}
+
+void arch_domain_free(struct domain *d)
+{
+	hvm->domain_free(d);
+	policy_free(d);
+}
+
+/* ---- vCPUs ---------------------------------------------------------------------------------------- */
+
+/* State after RESET (APM vol. 2, 14.1.3), or after INIT where `start` is a STARTUP's page. */
+static void reset_state(struct vcpu *v, unsigned page)
+{
+	struct hvm_state s = {
+		.cr0 = CR0_ET,
+		.dr6 = 0xffff0ff0,
+		.dr7 = 0x400,
+		.pat = 0x0007040600070406,
+		.rflags = 2,
+		.gdtr = { 0, 0xffff },
+		.idtr = { 0, 0xffff },
+	};
+
+	for (unsigned i = 0; i < NR_SEGMENTS; i++)
+		s.seg[i] = (struct segment){ .attr = 0x093, .limit = 0xffff };
+	s.seg[SEG_CS] = (struct segment){
+		.selector = (uint16_t)(page << 8),
+		.attr = 0x09b,
+		.limit = 0xffff,
+		.base = (uint64_t)page << 12,
+	};
+	s.seg[SEG_TR].attr = 0x08b;
+	s.seg[SEG_LDTR].attr = 0x082;
+	v->arch.regs = (struct guest_regs){ 0 };
+	hvm->set_state(v, &s);
+}
+
+int arch_vcpu_init(struct vcpu *v)
+{
+	int err;
+
+	v->arch.tsc_offset = v->domain->arch.tsc_offset;
+	err = hvm->vcpu_init(v);
+	if (err)
+		return err;
+	err = fpu_init(v);
+	if (err) {
+		hvm->vcpu_free(v);
+		return err;
+	}
+	vlapic_init(v);
+	reset_state(v, 0);
+	v->arch.wait_sipi = v->id != 0;
+	return 0;
+}
+
+void arch_vcpu_free(struct vcpu *v)
+{
+	vlapic_free(v);
+	fpu_free(v);
+	hvm->vcpu_free(v);
+}
+
+/* INIT takes effect between two instructions: reset, but the FPU and the APIC's identity stay. */
+void hvm_take_init(struct vcpu *v)
+{
+	write_once(&v->arch.init_pending, false);
+	v->arch.event_valid = false;
+	reset_state(v, 0);
+	v->arch.wait_sipi = true;
+	(void)vcpu_transition(v, VCPU_DOWN);
+}
+
+void hvm_startup(struct vcpu *v, uint8_t page)
+{
+	if (!atomic_xchg(&v->arch.wait_sipi, false))
+		return; /* not waiting for one: ignored */
+	reset_state(v, page);
+	lock_take(&v->domain->lock);
+	v->initialised = true;
+	lock_release(&v->domain->lock);
+	(void)vcpu_transition(v, VCPU_UP);
+}
+
+void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
+{
+	if (prev && prev->arch.loaded) {
+		fpu_save(prev);
+		hvm->unload(prev);
+		prev->arch.loaded = false;
+	}
+	if (next) {
+		fpu_load(next);
+		hvm->load(next);
+		next->arch.loaded = true;
+		pvclock_update(next);
+	}
+}
+
+void arch_vcpu_update_time(struct vcpu *v)
+{
+	pvclock_update(v);
+}
+
+/*
+ * Softirqs, scheduling and idling, then one stay in the guest, and so on. The mode is stored before the softirqs are looked at
+ * for the last time; whoever raises one looks at the mode afterwards. A kick between there and VMRUN stays pending and ends the
+ * stay at once.
+ */
+void hv_enter_loop(void)
+{
+	struct cpu *c = this_cpu();
+
+	for (;;) {
+		struct vcpu *v = c->current;
+
+		write_once(&c->mode, (uint32_t)CPU_HYPERVISOR);
+		if (softirq_pending()) {
+			softirq_run();
+			continue;
+		}
+		if (c->idle) {
+			write_once(&c->mode, (uint32_t)CPU_IDLE);
+			arch_cpu_idle();
+			atomic_fence();
+			continue;
+		}
+		hvm_deliver(v);
+		write_once(&c->mode, (uint32_t)CPU_GUEST);
+		atomic_fence();
+		if (likely(!softirq_pending()))
+			hvm->run(v);
+	}
+}
+
+/* ---- simple exits --------------------------------------------------------------------------------- */
+
+bool hvm_hypercall(struct vcpu *v, struct guest_regs *r)
+{
+	struct segment cs, ss;
+	int64_t result;
+	bool wide;
+
+	hvm->get_segment(v, SEG_SS, &ss);
+	if (ss.attr & 0x60) { /* CPL is SS's DPL; user code may not call */
+		r->rax = (uint64_t)(int64_t)-EPERM;
+		return true;
+	}
+	hvm->get_segment(v, SEG_CS, &cs);
+	wide = cs.attr & BIT(9);
+	if (!wide)
+		return hvm_hypercall_32(v, r);
+	result = hypercall(v, r->rax, &r->rdi);
+	if (unlikely(result == -ERR_RESTART))
+		return false;
+	r->rax = (uint64_t)result;
+	return true;
+}
+
+static bool others_up(const struct vcpu *self)
+{
+	struct vcpu *v;
+
+	domain_for_each_vcpu(v, self->domain) if (v != self &&
+						  vcpu_state(v) != VCPU_OFFLINE) return true;
+	return false;
+}
+
+/*
+ * With interrupts off only INIT or an NMI can wake it: a kernel stops a CPU this way, and when it was the last one, the domain has
+ * switched itself off, as Xen understands it too.
+ */
+void hvm_halt(struct vcpu *v)
+{
+	if (likely(hvm->interruptible(v) || read_once(&v->arch.nmi_pending))) {
+		vcpu_block(v);
+		return;
+	}
+	(void)vcpu_transition(v, VCPU_DOWN);
+	if (!others_up(v))
+		domain_shutdown(v->domain, SHUTDOWN_poweroff);
+}
+
+void hvm_triple_fault(struct vcpu *v)
+{
+	domain_crash(v->domain, "vCPU %u shut down (triple fault) at rip %llx", v->id,
+		     (unsigned long long)hvm->get_rip(v));
+}
+
+/* APM vol. 2, 3.1.1 and 3.1.3: combinations that are #GP. */
+bool hvm_cr0_valid(uint64_t v)
+{
+	return !(v >> 32) && (!(v & CR0_PG) || (v & CR0_PE)) && (!(v & CR0_NW) || (v & CR0_CD));
+}
+
+static bool guest_cr0(struct vcpu *v, uint64_t value)
+{
+	uint64_t old = hvm->get_cr(v, 0), efer = hvm->get_efer(v);
+
+	if (!hvm_cr0_valid(value))
+		return false;
+	if ((value & CR0_PG) && !(old & CR0_PG) && (efer & EFER_LME)) {
+		if (!(hvm->get_cr(v, 4) & CR4_PAE))
+			return false;
+		hvm->set_efer(v, efer | EFER_LMA);
+	} else if (!(value & CR0_PG) && (old & CR0_PG) && (efer & EFER_LMA)) {
+		hvm->set_efer(v, efer & ~(uint64_t)EFER_LMA);
+	}
+	/* Caches stay on whatever the guest asks; a flip of paging drops its translations. */
+	hvm->set_cr(v, 0, value | CR0_ET);
+	if ((value ^ old) & (CR0_PG | CR0_WP | CR0_PE))
+		hvm->flush_guest_tlb(v);
+	return true;
+}
+
+bool hvm_cr4_valid(const struct vcpu *v, uint64_t value)
+{
+	return !(value & ~policy_cr4_mask(v->domain));
+}
+
+static bool guest_cr4(struct vcpu *v, uint64_t value)
+{
+	uint64_t old = hvm->get_cr(v, 4);
+
+	if (!hvm_cr4_valid(v, value))
+		return false;
+	if (!(value & CR4_PAE) && (hvm->get_efer(v) & EFER_LMA))
+		return false;
+	hvm->set_cr(v, 4, value);
+	if ((value ^ old) & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_PCIDE | CR4_SMEP))
+		hvm->flush_guest_tlb(v);
+	return true;
+}
+
+bool hvm_write_cr(struct vcpu *v, unsigned n, uint64_t value)
+{
+	return n == 0 ? guest_cr0(v, value) : n == 4 ? guest_cr4(v, value) : false;
+}
+
+bool hvm_xsetbv(struct vcpu *v, uint32_t index, uint64_t value)
+{
+	uint64_t allowed = policy_xcr0_mask(v->domain);
+
+	/* x87 always; AVX only with SSE (APM vol. 2, 11.5.2). */
+	if (index != 0 || !(value & 1) || (value & ~allowed) || ((value & 4) && !(value & 2)))
+		return false;
+	v->arch.xcr0 = value;
+	fpu_set_xcr0(value);
+	return true;
+}
+
+/* ---- what core asks ------------------------------------------------------------------------------- */
+
+int arch_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
+{
+	return refuse(R_NOT_IMPLEMENTED, VCPUOP_initialise, 0, __HYPERVISOR_vcpu_op);
+}
+
+void arch_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
+{
+	struct hvm_state s;
+
+	hvm->get_state(v, &s);
+	*c = (vcpu_guest_context_t){ 0 };
+	c->user_regs.rip = s.rip;
+	c->user_regs.rsp = s.rsp;
+	c->user_regs.rflags = s.rflags;
+	c->user_regs.rax = v->arch.regs.rax;
+	c->user_regs.rbx = v->arch.regs.rbx;
+	c->user_regs.rcx = v->arch.regs.rcx;
+	c->user_regs.rdx = v->arch.regs.rdx;
+	c->user_regs.rsi = v->arch.regs.rsi;
+	c->user_regs.rdi = v->arch.regs.rdi;
+	c->user_regs.rbp = v->arch.regs.rbp;
+	c->user_regs.r8 = v->arch.regs.r8;
+	c->user_regs.r9 = v->arch.regs.r9;
+	c->user_regs.r10 = v->arch.regs.r10;
+	c->user_regs.r11 = v->arch.regs.r11;
+	c->user_regs.r12 = v->arch.regs.r12;
+	c->user_regs.r13 = v->arch.regs.r13;
+	c->user_regs.r14 = v->arch.regs.r14;
+	c->user_regs.r15 = v->arch.regs.r15;
+	c->ctrlreg[0] = s.cr0;
+	c->ctrlreg[2] = s.cr2;
+	c->ctrlreg[3] = s.cr3;
+	c->ctrlreg[4] = s.cr4;
+}
+
+/* HVM_PARAM_CALLBACK_IRQ (xen/hvm/params.h): only the vector form makes sense without a platform interrupt controller. */
+int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value, bool *handled)
+{
+	if (index != HVM_PARAM_CALLBACK_IRQ)
+		return 0;
+	if (value >> 56 == HVM_PARAM_CALLBACK_TYPE_VECTOR && (value & 0xff) >= 0x10)
+		write_once(&d->arch.callback_vector, (uint8_t)value);
+	else if (value == 0)
+		write_once(&d->arch.callback_vector, (uint8_t)0);
+	return 0;
+}
+
+uint32_t arch_features(const struct domain *d, unsigned submap)
+{
+	if (submap != 0)
+		return 0;
+	return 1u << XENFEAT_memory_op_vnode_supported | 1u << XENFEAT_writable_page_tables |
+	       1u << XENFEAT_auto_translated_physmap | 1u << XENFEAT_supervisor_mode_kernel |
+	       1u << XENFEAT_hvm_callback_vector | 1u << XENFEAT_hvm_safe_pvclock |
+	       (d->arch.physdev ? 1u << XENFEAT_dom0 : 0);
+}
+
+const char *arch_capabilities(void)
+{
+	return "hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
+}
+
+void arch_vcpu_dump(struct vcpu *v)
+{
+	const struct guest_regs *r = &v->arch.regs;
+	struct hvm_state s;
+
+	hvm->get_state(v, &s);
+	log_error("d%uv%u rip %04x:%016llx rsp %016llx rflags %08llx", v->domain->id, v->id,
+		  s.seg[SEG_CS].selector, (unsigned long long)s.rip, (unsigned long long)s.rsp,
+		  (unsigned long long)s.rflags);
+	log_error("rax %016llx rbx %016llx rcx %016llx rdx %016llx", (unsigned long long)r->rax,
+		  (unsigned long long)r->rbx, (unsigned long long)r->rcx,
+		  (unsigned long long)r->rdx);
+	log_error("rsi %016llx rdi %016llx rbp %016llx r8  %016llx", (unsigned long long)r->rsi,
+		  (unsigned long long)r->rdi, (unsigned long long)r->rbp, (unsigned long long)r->r8);
+	log_error("cr0 %08llx cr2 %016llx cr3 %016llx cr4 %08llx efer %llx",
+		  (unsigned long long)s.cr0, (unsigned long long)s.cr2, (unsigned long long)s.cr3,
+		  (unsigned long long)s.cr4, (unsigned long long)s.efer);
+	hvm->dump(v);
+}

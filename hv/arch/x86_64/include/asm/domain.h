@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The x86 part of a domain. */
+#ifndef ASM_DOMAIN_H
+#define ASM_DOMAIN_H
+
+#include <hv/addr.h>
+#include <hv/io.h>
+#include <hv/lock.h>
+
+struct cpu_policy;
+struct vioapic;
+struct iommu_context;
+
+struct arch_domain {
+	struct cpu_policy *policy; /* [c] what CPUID and MSRs show: leaf/MSR form, a frame of the pool */
+	void *msr_permission;      /* [c] vendor's bitmap, pool */
+	uint64_t msr_permission_pa;
+	void *port_permission; /* [c] vendor's bitmap, pool */
+	uint64_t port_permission_pa;
+	uint8_t callback_vector; /* [domain lock, a] HVM_PARAM_CALLBACK_IRQ type vector, 0: none */
+	bool physdev;            /* [c] dom0: sees the machine's ACPI, IO-APIC and PCI */
+	struct vioapic *ioapic;  /* [c] NULL: none */
+	struct iommu_context *iommu;  /* [c] NULL: no devices */
+	struct io_device apic_window; /* [c] */
+	uint64_t tsc_offset;          /* [c] of vCPUs at their start */
+};
+
+#endif

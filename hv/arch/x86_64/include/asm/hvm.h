@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam between what x86 guests are and how a vendor runs them. svm/ and (later) vmx/ are each one struct hvm_ops, chosen at boot; nothing
+ * outside those folders knows a VMCB or a VMCS. Accessors act on the vCPU that is loaded on this CPU or on
+ * one that is off all CPUs. Exits reach shared code (hvm/) through the functions at the end of this file, as
+ * typed questions.
+ */
+#ifndef ASM_HVM_H
+#define ASM_HVM_H
+
+#include <asm/regs.h>
+#include <hv/addr.h>
+#include <hv/compiler.h>
+
+struct cpu;
+struct vcpu;
+struct domain;
+struct p2m_view;
+
+struct segment {
+	uint16_t selector;
+	uint16_t attr; /* VMCB form: type 3..0, S 4, DPL 6..5, P 7, AVL 8, L 9, D/B 10, G 11 */
+	uint32_t limit;
+	uint64_t base;
+};
+
+enum segment_name { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_TR, SEG_LDTR, NR_SEGMENTS };
+
+/* All of a vCPU that is not in struct guest_regs, as the guest sees it. */
+struct hvm_state {
+	uint64_t cr0, cr2, cr3, cr4, efer, dr6, dr7, pat;
+	uint64_t rip, rsp, rflags, rax;
+	struct segment seg[NR_SEGMENTS];
+	struct {
+		uint64_t base;
+		uint32_t limit;
+	} gdtr, idtr;
+	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+	uint32_t interrupt_shadow; /* 1: after STI or MOV SS */
+};
+
+/* An event to inject at the next entry (APM vol. 2, 15.20). */
+enum hvm_event_type { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE = 4 };
+struct hvm_event {
+	uint8_t vector, type;
+	bool has_error;
+	uint32_t error;
+	uint64_t cr2; /* #PF */
+};
+
+struct hvm_ops {
+	const char *name; /* "AMD SVM" */
+	/* Every need that the CPU lacks is named in the log. Boot CPU. */
+	MUST_USE bool (*supported)(void);
+	/* Switch it on for the calling CPU. */
+	MUST_USE bool (*cpu_up)(struct cpu *c);
+
+	MUST_USE int (*domain_init)(struct domain *d); /* permission bitmaps, from the pool */
+	void (*domain_free)(struct domain *d);
+	MUST_USE int (*vcpu_init)(struct vcpu *v);
+	void (*vcpu_free)(struct vcpu *v);
+	/* Leave or take the CPU (arch_vcpu_switch). */
+	void (*unload)(struct vcpu *v);
+	void (*load)(struct vcpu *v);
+	/*
+	 * Enter `v`, come back at its next exit, and handle it; host interrupts were let in where they ended the exit.
+	 */
+	void (*run)(struct vcpu *v);
+
+	void (*get_state)(struct vcpu *v, struct hvm_state *s);
+	void (*set_state)(struct vcpu *v, const struct hvm_state *s);
+	uint64_t (*get_rip)(struct vcpu *v);
+	void (*set_rip)(struct vcpu *v, uint64_t rip); /* also ends an interrupt shadow */
+	void (*get_segment)(struct vcpu *v, enum segment_name n, struct segment *s);
+	uint64_t (*get_cr)(struct vcpu *v, unsigned n);
+	void (*set_cr)(struct vcpu *v, unsigned n, uint64_t value); /* checked already */
+	uint64_t (*get_efer)(struct vcpu *v);
+	void (*set_efer)(struct vcpu *v, uint64_t value);
+
+	/* Deliver at the next entry; at most one is pending (event_pending). */
+	void (*inject)(struct vcpu *v, const struct hvm_event *e);
+	bool (*event_pending)(struct vcpu *v);
+	/* Would an external interrupt be taken now? */
+	bool (*interruptible)(struct vcpu *v);
+	/* Exit as soon as it would. */
+	void (*want_interrupt_window)(struct vcpu *v, bool on);
+
+	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
+	/* Let the guest read and write an MSR or a port by itself. */
+	void (*allow_msr)(struct domain *d, uint32_t msr, bool read, bool write);
+	void (*allow_port)(struct domain *d, uint16_t port, unsigned n);
+	/* The guest's own translations (first stage) are stale: INVLPG-like events that we made. */
+	void (*flush_guest_tlb)(struct vcpu *v);
+	/* A line for arch_vcpu_dump(). */
+	void (*dump)(struct vcpu *v);
+};
+
+extern const struct hvm_ops *hvm; /* [c] after hvm_boot_init() */
+extern const struct hvm_ops svm_ops;
+
+/* Choose and check; panics with the list of what the machine lacks. Boot CPU. */
+void hvm_boot_init(void);
+
+/* ---- what a vendor's exit handler asks of shared code (hvm/) ---------------------------------------- */
+
+/* CPUID: fills rax, rbx, rcx, rdx by the domain's policy. */
+void hvm_cpuid(struct vcpu *v, struct guest_regs *r);
+/* RDMSR, WRMSR with the number in rcx. False: inject #GP. */
+MUST_USE bool hvm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
+MUST_USE bool hvm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
+/* IN, OUT (not string): value in and out. False: a vCPU state took over (IO_WAIT). */
+MUST_USE bool hvm_port(struct vcpu *v, uint16_t port, unsigned size, bool write, uint32_t *value);
+/* INS, OUTS, and any instruction that met unmapped or device memory at `pa`: emulate one step. */
+void hvm_emulate(struct vcpu *v);
+/* Nested page fault: backs, restarts, emulates or crashes. `code` as in APM vol. 2, 15.25.6. */
+void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code);
+/* VMMCALL or VMCALL in ring 0: the hypercall, its result in rax; the caller steps over the instruction unless it restarts. */
+MUST_USE bool hvm_hypercall(struct vcpu *v, struct guest_regs *r);
+/* The same from 32-bit code: arguments in ebx, ecx, edx, esi, edi; structures of the 32-bit ABI. */
+MUST_USE bool hvm_hypercall_32(struct vcpu *v, struct guest_regs *r);
+/* INIT was sent to `v` and is taken now, on its own CPU; STARTUP at `page` (any CPU). */
+void hvm_take_init(struct vcpu *v);
+void hvm_startup(struct vcpu *v, uint8_t page);
+/* HLT. */
+void hvm_halt(struct vcpu *v);
+/* MOV to a control register, XSETBV: checked as the architecture says. False: inject #GP. */
+MUST_USE bool hvm_write_cr(struct vcpu *v, unsigned n, uint64_t value);
+MUST_USE bool hvm_xsetbv(struct vcpu *v, uint32_t index, uint64_t value);
+/* Values that such a write would accept (their relations to others apart). */
+bool hvm_cr0_valid(uint64_t value);
+bool hvm_cr4_valid(const struct vcpu *v, uint64_t value);
+/* Shutdown (triple fault), or an exit that cannot be: the domain ends. */
+void hvm_triple_fault(struct vcpu *v);
+/* Before each entry: pending interrupts and upcalls into the injection queue. */
+void hvm_deliver(struct vcpu *v);
+/* Queue an exception; two that meet become #DF or the end, by the table of APM vol. 2, 8.2.9. */
+void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error /* -1: none */, uint64_t cr2);
+
+#endif

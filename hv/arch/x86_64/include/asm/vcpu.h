@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The x86 part of a vCPU. Registers are saved in `regs` at each exit; the rest stays in the vendor's block while the
+ * vCPU is loaded and is reached through hvm.h.
+ */
+#ifndef ASM_VCPU_H
+#define ASM_VCPU_H
+
+#include <asm/hvm.h>
+#include <asm/regs.h>
+#include <asm/vlapic.h>
+#include <hv/guest.h>
+
+/* Frames of its domain's pool that a vCPU costs beyond its own structure's. */
+#define ARCH_VCPU_FRAMES 2u
+
+struct arch_vcpu {
+	struct guest_regs regs; /* first: enter.S saves here */
+	uint64_t vmcb;          /* [c] SVM: machine address of the control block */
+	void *vmcb_va;          /* [c] */
+	uint32_t asid; /* [own] address-space tag: good on CPU `asid_cpu`, in its generation... */
+	uint32_t asid_cpu;        /* [own] */
+	uint64_t asid_generation; /* [own] */
+	uint64_t view_generation; /* [own] ...and while the view's generation is this one */
+	bool loaded;              /* [own CPU] */
+	bool upcall;              /* [a] the event upcall is pending */
+	uint8_t upcall_vector;    /* [own] HVMOP_set_evtchn_upcall_vector, 0: the domain's */
+	bool nmi_pending;         /* [a] */
+	bool init_pending;        /* [a] INIT arrived */
+	bool wait_sipi;           /* [a] started by INIT, waits for STARTUP */
+	uint8_t sipi_page;        /* [a] */
+	struct hvm_event event;   /* [own] to be injected, when event_valid */
+	bool event_valid;
+	uint64_t xcr0; /* [own] */
+	uint64_t xss;
+	uint64_t tsc_aux;
+	uint64_t spec_ctrl;
+	void *fpu;            /* [c] XSAVE area, frames of the pool */
+	uint64_t tsc_offset;  /* [own] */
+	struct pin time_pin;  /* [own] VCPUOP_register_vcpu_time_memory_area */
+	uint16_t time_offset; /* [own] in it */
+	struct vlapic lapic;
+};
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * void svm_enter(struct guest_regs *regs, uint64_t vmcb, uint64_t host_vmcb)
+ *
+ * Load the guest's registers, run it until its next exit, save them. VMRUN keeps rax, rsp, rip and
+ * rflags itself; VMLOAD and VMSAVE move FS, GS, TR, LDTR and the system-call MSRs. Called with
+ * interrupts off: GIF is clear from CLGI to STGI, and IF is set inside, so that an interrupt that comes ends
+ * the guest's run instead of being taken here (APM vol. 2, 15.5, 15.17).
+ */
+#include <asm/offsets.h>
+
+	.text
+	.globl	svm_enter
+	.type	svm_enter, @function
+svm_enter:
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdx
+	pushq	%rdi
+	clgi
+	movq	%rsi, %rax
+	movq	REGS_RSI(%rdi), %rsi
+	movq	REGS_RDX(%rdi), %rdx
+	movq	REGS_R10(%rdi), %r10
+	movq	REGS_R8(%rdi), %r8
+	movq	REGS_R9(%rdi), %r9
+	movq	REGS_RCX(%rdi), %rcx
+	movq	REGS_RBX(%rdi), %rbx
+	movq	REGS_RBP(%rdi), %rbp
+	movq	REGS_R11(%rdi), %r11
+	movq	REGS_R12(%rdi), %r12
+	movq	REGS_R13(%rdi), %r13
+	movq	REGS_R14(%rdi), %r14
+	movq	REGS_R15(%rdi), %r15
+	movq	REGS_RDI(%rdi), %rdi
+	sti
+	vmload	%rax
+	.globl	svm_vmrun
+svm_vmrun:
+	vmrun	%rax
+	.globl	svm_exit
+svm_exit:
+	vmsave	%rax
+	movq	(%rsp), %rax
+	movq	%rdi, REGS_RDI(%rax)
+	movq	%rsi, REGS_RSI(%rax)
+	movq	%rdx, REGS_RDX(%rax)
+	movq	%r10, REGS_R10(%rax)
+	movq	%r8, REGS_R8(%rax)
+	movq	%r9, REGS_R9(%rax)
+	movq	%rcx, REGS_RCX(%rax)
+	movq	%rbx, REGS_RBX(%rax)
+	movq	%rbp, REGS_RBP(%rax)
+	movq	%r11, REGS_R11(%rax)
+	movq	%r12, REGS_R12(%rax)
+	movq	%r13, REGS_R13(%rax)
+	movq	%r14, REGS_R14(%rax)
+	movq	%r15, REGS_R15(%rax)
+	popq	%rdi
+	popq	%rax
+	vmload	%rax
+	cli
+	stgi
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	ret

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A domain's life after creation: starting, pausing, shutting down and giving everything back.
+ * domain_set_state() is the one function that moves d->state. Destruction runs in small steps, each of which
+ * leaves a valid state, so that it may be driven by a hypercall or in the background.
+ */
+#include <hv/domain.h>
+
+#include <stdarg.h>
+#include <arch/vcpu.h>
+#include <hv/assert.h>
+#include <hv/console.h>
+#include <hv/err.h>
+#include <hv/iommu.h>
+#include <hv/log.h>
+#include <hv/string.h>
+#include <xen/sched.h>
+
+void (*domain_shutdown_hook)(struct domain *d);
+
+/* BUILDING -> ALIVE <-> SHUTDOWN; any of these -> DYING -> DEAD. */
+static void domain_set_state(struct domain *d, enum domain_state to)
+{
+	static const uint8_t from[] = {
+		[DOMAIN_ALIVE] = 1u << DOMAIN_BUILDING | 1u << DOMAIN_SHUTDOWN,
+		[DOMAIN_SHUTDOWN] = 1u << DOMAIN_ALIVE,
+		[DOMAIN_DYING] = 1u << DOMAIN_BUILDING | 1u << DOMAIN_ALIVE | 1u << DOMAIN_SHUTDOWN,
+		[DOMAIN_DEAD] = 1u << DOMAIN_DYING,
+	};
+
+	assert_always(from[to] & 1u << d->state, "domain states move only as listed");
+	write_once(&d->state, (uint8_t)to);
+	if (to == DOMAIN_DYING)
+		store_release(&d->dying, true);
+}
+
+/* ---- running and pausing --------------------------------------------------------------------- */
+
+static void recheck_vcpus(struct domain *d)
+{
+	struct vcpu *v;
+
+	domain_for_each_vcpu(v, d) vcpu_recheck(v);
+}
+
+void domain_pause(struct domain *d)
+{
+	if (atomic_add(&d->pause_count, 1u) == 1)
+		recheck_vcpus(d);
+}
+
+void domain_unpause(struct domain *d)
+{
+	uint32_t n = atomic_sub(&d->pause_count, 1u);
+
+	assert_always(n != ~0u, "a domain is unpaused as often as it was paused");
+	if (n == 0)
+		recheck_vcpus(d);
+}
+
+int domain_start(struct domain *d)
+{
+	struct vcpu *v = domain_vcpu(d, 0);
+
+	lock_take(&d->lock);
+	if (d->state != DOMAIN_BUILDING || !v || !v->initialised) {
+		lock_release(&d->lock);
+		return refuse(R_NOT_STARTABLE, d->id, DOMAIN_BUILDING, d->state);
+	}
+	domain_set_state(d, DOMAIN_ALIVE);
+	lock_release(&d->lock);
+	(void)vcpu_transition(v, VCPU_UP);
+	domain_unpause(d);
+	return 0;
+}
+
+/* ---- shutting down --------------------------------------------------------------------------- */
+
+void domain_shutdown(struct domain *d, uint32_t code)
+{
+	bool first;
+
+	lock_take(&d->lock);
+	first = d->state == DOMAIN_ALIVE;
+	if (first) {
+		domain_set_state(d, DOMAIN_SHUTDOWN);
+		d->shutdown_code = code;
+		domain_pause(d); /* before domain_resume() can take it back */
+	}
+	lock_release(&d->lock);
+	if (!first)
+		return;
+	evtchn_send_global_virq(VIRQ_DOM_EXC);
+	if (domain_shutdown_hook)
+		domain_shutdown_hook(d);
+}
+
+int domain_resume(struct domain *d)
+{
+	bool ok;
+
+	lock_take(&d->lock);
+	ok = d->state == DOMAIN_SHUTDOWN;
+	if (ok) {
+		domain_set_state(d, DOMAIN_ALIVE);
+		d->shutdown_code = ~0u;
+	}
+	lock_release(&d->lock);
+	if (!ok)
+		return refuse(R_NOT_SHUT_DOWN, d->id, DOMAIN_SHUTDOWN, d->state);
+	domain_unpause(d);
+	return 0;
+}
+
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+	struct vcpu *v = current_vcpu();
+	char why[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprint(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (read_once(&d->state) == DOMAIN_ALIVE) {
+		log_error("d%u crashed: %s", d->id, why);
+		if (v && v->domain == d)
+			arch_vcpu_dump(v);
+	}
+	domain_shutdown(d, SHUTDOWN_crash);
+}
+
+/* ---- giving everything back ------------------------------------------------------------------ */
+
+enum destroy_phase {
+	DESTROY_VCPUS, /* until no CPU runs or holds one */
+	DESTROY_EVTCHN,
+	DESTROY_GNTTAB,
+	DESTROY_PINS,
+	DESTROY_DEVICES, /* before the memory that they reach */
+	DESTROY_MEMORY,
+	DESTROY_UNLIST,
+	DESTROY_DONE,
+};
+
+static bool all_off_cpu(const struct domain *d)
+{
+	struct vcpu *v;
+
+	domain_for_each_vcpu(v, d) if (!vcpu_off_cpu(v)) return false;
+	return true;
+}
+
+/* One vCPU a step: out of the scheduler, its timers and pins gone. 0 when all are. */
+static int detach_vcpu_step(struct domain *d)
+{
+	while (d->destroy_next < d->max_vcpus) {
+		struct vcpu *v = d->vcpu[d->destroy_next++];
+
+		if (!v)
+			continue;
+		timer_stop(&v->singleshot);
+		vcpu_stop_periodic(v);
+		timer_stop(&v->poll);
+		vcpu_unpin(v);
+		sched_unit_remove(v);
+		return -ERR_RESTART;
+	}
+	return 0;
+}
+
+static int destroy_phase_step(struct domain *d)
+{
+	switch (d->destroy_phase) {
+	case DESTROY_VCPUS: return all_off_cpu(d) ? 0 : -ERR_RESTART;
+	case DESTROY_EVTCHN: return evtchn_destroy_step(d);
+	case DESTROY_GNTTAB: return gnttab_destroy_step(d);
+	case DESTROY_PINS:
+		watchdog_stop(d);
+		console_release_ring(d);
+		return detach_vcpu_step(d);
+	case DESTROY_DEVICES: return iommu_context_destroy_step(d);
+	case DESTROY_MEMORY: return p2m_destroy_step(d);
+	default: /* DESTROY_UNLIST */
+		lock_take(&d->lock);
+		domain_set_state(d, DOMAIN_DEAD);
+		lock_release(&d->lock);
+		if (domain_shutdown_hook)
+			domain_shutdown_hook(d);
+		domain_unlist(d);
+		domain_put(d); /* the table's */
+		return 0;
+	}
+}
+
+int domain_destroy_step(struct domain *d)
+{
+	int err;
+
+	if (!d->dying) {
+		lock_take(&d->lock);
+		if (d->state < DOMAIN_DYING) {
+			domain_set_state(d, DOMAIN_DYING);
+			d->destroy_phase = DESTROY_VCPUS;
+			d->destroy_next = 0;
+		}
+		lock_release(&d->lock);
+		domain_pause(d);
+	}
+	if (d->destroy_phase == DESTROY_DONE)
+		return 0;
+	err = destroy_phase_step(d);
+	if (err)
+		return err;
+	return ++d->destroy_phase == DESTROY_DONE ? 0 : -ERR_RESTART;
+}
+
+static bool destroy_work_step(struct work *w)
+{
+	struct domain *d = container_of(w, struct domain, destroy_work);
+
+	if (domain_destroy_step(d) == -ERR_RESTART)
+		return true;
+	domain_put(d); /* the work's own; the structure may go now */
+	return false;
+}
+
+void domain_destroy(struct domain *d)
+{
+	/* Whoever is first: the work must not be changed while it is queued. */
+	if (atomic_xchg(&d->destroying, true) || !ref_get(&d->ref))
+		return;
+	d->destroy_work = (struct work){ .step = destroy_work_step };
+	work_queue(&d->destroy_work);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Refusals: the table of reasons and the slot that keeps the last one. A slot belongs to the running vCPU,
+ * or to the CPU for work outside any vCPU; only its own CPU writes it, so there is no lock.
+ * Everything that can say no calls in.
+ */
+#include <hv/reason.h>
+
+#include <hv/cpu.h>
+#include <hv/err.h>
+#include <hv/string.h>
+#include <hv/vcpu.h>
+
+static const struct {
+	uint16_t err;
+	const char *what, *advice;
+} reasons[NR_REASONS] = {
+	[R_NONE] = { 0, "nothing was refused", "" },
+#define REASON(id, err, what, advice) [id] = { err, what, advice },
+#include <hv/reasons.def>
+#undef REASON
+};
+
+static struct refusal *slot(void)
+{
+	struct vcpu *v = current_vcpu();
+
+	return v ? &v->refusal : &this_cpu()->refusal;
+}
+
+int reason_store(enum reason id, uint64_t object, uint64_t limit, uint64_t actual)
+{
+	struct refusal *r = slot();
+
+	r->id = id;
+	r->count++;
+	r->object = object;
+	r->limit = limit;
+	r->actual = actual;
+	return -(int)reasons[id].err;
+}
+
+int reason_code(enum reason id)
+{
+	return -(int)reasons[id].err;
+}
+
+const struct refusal *reason_last(void)
+{
+	return slot();
+}
+
+/* What follows the % of a reason's text: which number, and in which base. */
+static bool format_field(char *buf, size_t n, char c, const struct refusal *r)
+{
+	uint64_t value;
+
+	switch (c | 0x20) {
+	case 'o': value = r->object; break;
+	case 'l': value = r->limit; break;
+	case 'a': value = r->actual; break;
+	default: return false;
+	}
+	snprint(buf, n, c & 0x20 ? "%llu" : "0x%llx", (unsigned long long)value);
+	return true;
+}
+
+/* `text` with its fields filled in, behind what is there already; returns the new length. */
+static size_t append(char *buf, size_t n, size_t len, const char *text, const struct refusal *r)
+{
+	char number[24];
+
+	for (const char *s = text; *s; s++) {
+		const char *piece = number;
+
+		if (*s == '%' && format_field(number, sizeof(number), s[1], r)) {
+			s++;
+		} else {
+			number[0] = *s;
+			number[1] = '\0';
+		}
+		for (; *piece; piece++, len++)
+			if (len + 1 < n)
+				buf[len] = *piece;
+	}
+	return len;
+}
+
+int reason_format(char *buf, size_t n, const struct refusal *r)
+{
+	unsigned id = r->id < NR_REASONS ? r->id : R_NONE;
+	size_t len = append(buf, n, 0, reasons[id].what, r);
+
+	if (reasons[id].advice[0])
+		len = append(buf, n, append(buf, n, len, ": ", r), reasons[id].advice, r);
+	if (n)
+		buf[MIN(len, n - 1)] = '\0';
+	return (int)len;
+}

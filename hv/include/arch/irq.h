@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Host interrupts. Each is one struct irq with an owner: nobody, the hypervisor (a handler), or a
+ * domain and the line it sees. dom0 is merely the first owner.
+ */
+#ifndef ARCH_IRQ_H
+#define ARCH_IRQ_H
+
+#include <hv/compiler.h>
+#include <hv/lock.h>
+
+struct domain;
+struct msi_message;
+
+enum irq_state { IRQ_FREE, IRQ_OURS, IRQ_GUEST };
+
+struct irq {
+	struct lock lock;     /* rank IRQ */
+	uint8_t state;        /* [l] enum irq_state */
+	uint8_t level;        /* [l] level-triggered */
+	uint8_t enabled;      /* [l] */
+	uint8_t in_flight;    /* [l] IRQ_GUEST: given to the guest, not yet deactivated by it */
+	uint32_t number;      /* [c] INTID, GSI */
+	uint8_t vector;       /* [l] x86: the CPU vector it arrives at, 0: none yet */
+	uint32_t guest_line;  /* [l] what the owner sees */
+	struct domain *owner; /* [l] IRQ_GUEST */
+	void (*handler)(struct irq *irq, void *arg); /* [l] IRQ_OURS */
+	void *arg;
+	const char *name;
+};
+
+/* NULL: the machine has no such line. */
+struct irq *arch_irq(uint32_t number);
+/* The hypervisor takes a line. R_IRQ_IN_USE, R_NO_SUCH_IRQ. */
+MUST_USE int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, void *),
+			      void *arg, const char *name);
+/* Route a line to a domain, as `guest_line` there; disabled until the guest enables it. */
+MUST_USE int arch_irq_assign(uint32_t number, struct domain *d, uint32_t guest_line, bool level);
+/* Take it back (domain destroyed), deactivated and disabled. */
+void arch_irq_release(uint32_t number);
+
+/*
+ * A message interrupt of the hypervisor's own: `irq`, which the caller provides for good (cleared, its lock initialised), gets a
+ * vector on this CPU; *out is what the device must send. x86. R_IRQ_IN_USE: no vector is left.
+ */
+MUST_USE int arch_msi_request(struct irq *irq, void (*handler)(struct irq *, void *), void *arg,
+			      const char *name, struct msi_message *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hypercalls as core sees them: a number and up to six arguments in an array that lies in the vCPU's saved
+ * registers (where the architecture's layout allows) so that nothing is copied. Results are
+ * the ABI's long. A handler that stops between steps rewrites the array to what is left and returns
+ * -ERR_RESTART: the arch layer then leaves the guest's program counter at the hypercall instruction.
+ */
+#ifndef HV_HYPERCALL_H
+#define HV_HYPERCALL_H
+
+#include <hv/addr.h>
+#include <hv/compiler.h>
+
+struct vcpu;
+
+#define HYPERCALL_ARGS   6u
+#define HYPERCALL_REASON 63u /* Krypton's own: read the last refusal */
+
+/* abi/dispatch.c. `a` points at HYPERCALL_ARGS values that may be rewritten. */
+int64_t hypercall(struct vcpu *v, uint64_t nr, uint64_t *a);
+
+/* One handler a family. */
+typedef int64_t hypercall_fn(struct vcpu *v, uint64_t *a);
+
+hypercall_fn abi_memory_op, abi_xen_version, abi_console_io, abi_grant_table_op, abi_vm_assist,
+    abi_vcpu_op, abi_sched_op, abi_event_channel_op, abi_physdev_op, abi_hvm_op, abi_platform_op,
+    abi_multicall, abi_set_timer_op, abi_reason;
+
+/* Name each operation once in the log (option "hypercall_trace"). */
+extern bool hypercall_trace;
+
+/* A guest handle in a structure that came in through the door. */
+#define handle_gva(h) gva((uint64_t)(uintptr_t)(h).p)
+
+/* Bulk calls ask this between elements: something else wants this CPU. */
+bool hypercall_preempt(const struct vcpu *v);
+
+#endif

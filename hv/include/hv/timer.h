@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One-shot timers in host nanoseconds (arch_time_ns). A timer belongs to one CPU at a time; its
+ * function runs there, from SOFTIRQ_TIMER, with no lock held, and may set the timer again.
+ */
+#ifndef HV_TIMER_H
+#define HV_TIMER_H
+
+#include <hv/cpu.h>
+
+struct timer {
+	struct rbnode node; /* in cpu->timers, under that queue's lock */
+	uint64_t expires;   /* ns; meaningful while linked */
+	void (*fn)(struct timer *t);
+	struct cpu *cpu; /* [a] whose queue; changes only in timer_migrate */
+};
+
+/* `cpu` is where it will run. */
+void timer_init(struct timer *t, void (*fn)(struct timer *t), struct cpu *cpu);
+/* Arm, or move when armed. A deadline in the past fires at the next softirq. Any CPU. */
+void timer_set(struct timer *t, uint64_t deadline_ns);
+/* Disarm. The function may still be running on its CPU when this returns on another one. */
+void timer_stop(struct timer *t);
+/* The same expiry on another CPU. */
+void timer_migrate(struct timer *t, struct cpu *to);
+/* Armed and not yet fired. */
+bool timer_armed(const struct timer *t);
+
+/* SOFTIRQ_TIMER: run what is due (at most 16, then raise again), program the next deadline. */
+void timers_run(void);
+/* A new CPU's queue. */
+void timers_cpu_init(struct cpu *c);
+
+/*
+ * The calling CPU's timer has fired and holds no deadline any more: timers_run() sets it again even if it was early, by
+ * rounding or because the hardware counts down instead of comparing. Interrupt path.
+ */
+void timers_fired(void);
+
+#endif

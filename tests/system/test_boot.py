@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's kernels as dom0 and as boot-time domains."""
+import pytest
+
+import fdt
+
+from guests import CRASHES
+from machine import Domain, Kernel
+
+
+def check_guest(up, cpus, mib):
+    """What a guest says of itself agrees with what it was given."""
+    assert up["hypervisor"] == "xen"
+    assert up["version"].startswith("4.17") and "krypton" in up["version"]
+    assert int(up["cpus"]) == cpus
+    # The kernel keeps some for itself: 3 % of page structures and its image.
+    assert mib * 1024 * 0.75 - 40 * 1024 < int(up["mem"]) <= mib * 1024
+
+
+# Kernel of dom0, of the domain, CPU model, CPUs, vCPUs of dom0, of the domain, and its console:
+# every pair of values of two columns that differ by more than a number occurs.
+PAIRWISE = [
+    ("cloud", "cloud", "cortex-a57", 2, 2, 1, "pv"),
+    ("cloud", "kernel", "max", 1, 1, 2, "vpl011"),
+    ("kernel", "cloud", "max", 4, 4, 4, "pv"),
+    ("kernel", "kernel", "cortex-a57", 1, 2, 3, "vpl011"),
+    ("cloud", "cloud", "max", 8, 3, 2, "vpl011"),
+    ("kernel", "kernel", "max", 2, 1, 4, "pv"),
+    ("kernel", "cloud", "cortex-a57", 4, 1, 1, "vpl011"),
+    ("cloud", "kernel", "cortex-a57", 8, 4, 1, "pv"),
+]
+
+
+@pytest.mark.parametrize("dom0,domu,cpu,cpus,dom0_cpus,domu_cpus,console", PAIRWISE)
+def test_dom0_and_a_boot_time_domain(boot, dom0, domu, cpu, cpus, dom0_cpus, domu_cpus, console):
+    """Both reach their shell, on one console, and each says what it was given."""
+    run = boot(cpu=cpu, cpus=cpus, options="dom0_mem=384M dom0_max_vcpus=%d" % dom0_cpus,
+               dom0=Kernel(dom0),
+               domains=[Domain("one", domu, memory=192, cpus=domu_cpus,
+                               vpl011=console == "vpl011")])
+    ups = run.expect_guests("dom0", "one", timeout=180)
+    check_guest(ups["dom0"], dom0_cpus, 384)
+    check_guest(ups["one"], domu_cpus, 192)
+    status, text = run.shell("cat /proc/xen/capabilities || mount -t xenfs x /proc/xen && "
+                             "cat /proc/xen/capabilities")
+    assert status == 0 and "control_d" in text
+
+
+def test_static_memory_is_the_domains_own(boot):
+    """xen,static-mem: the domain runs in the frames it names, before and after a reboot."""
+    def tree(root):
+        root.find("chosen/one").set("xen,static-mem", fdt.u64(0x60000000, 128 << 20))
+
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), tree=tree,
+               domains=[Domain("one", memory=128)])
+    check_guest(run.expect_guests("dom0", "one", timeout=120)["one"], 1, 128)
+    run.send("\x01\x01\x01")
+    run.expect(r"(?i)input to d1\b")
+    run.send("reboot -f\r")
+    check_guest(run.expect_guests("one", timeout=120)["one"], 1, 128)
+
+
+def test_input_moves_between_domains(boot):
+    """Ctrl-a three times moves the keyboard on and says to whom."""
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), domains=[Domain("one"), Domain("two")])
+    run.expect_guests("dom0", "one", "two", timeout=120)
+    assert "dom0" in run.shell("hostname")[1]
+    for domain, name in (("d1", "one"), ("d2", "two")):
+        run.send("\x01\x01\x01")
+        run.expect(r"(?i)input to %s\b" % domain)
+        assert run.shell("hostname")[1].strip() == name
+    run.send("\x01\x01\x01")
+    run.expect(r"(?i)input to Krypton\b")
+
+
+def test_dom0_poweroff_ends_the_machine(boot):
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"))
+    run.expect_guest("dom0")
+    run.line("poweroff -f")
+    assert run.expect_end() == 0
+
+
+def test_dom0_reboot_resets_the_machine(boot):
+    """QEMU runs with -no-reboot, so a reset ends it: after dom0's words, before a time-out."""
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud", "krun=reboot,-f"))
+    run.expect("reboot: Restarting system", 120)
+    assert run.expect_end(20) == 0
+
+
+def test_domain_poweroff_leaves_the_others(boot):
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"),
+               domains=[Domain("one", args="krun=poweroff,-f")])
+    run.expect("reboot: Power down", 120)
+    assert run.shell("true")[0] == 0
+
+
+def test_domain_reboot_builds_it_again(boot):
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), domains=[Domain("one")])
+    run.expect_guests("dom0", "one")
+    run.send("\x01\x01\x01")
+    run.line("reboot -f")
+    assert run.expect_guest("one")["mem"]
+    assert run.shell("true")[0] == 0
+
+
+def test_domain_crash_is_reported_and_others_go_on(boot, tmp_path):
+    kernel = tmp_path / "crashes"
+    kernel.write_bytes(CRASHES)
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"),
+               domains=[Domain("bad", kernel), Domain("good")])
+    run.expect_guests("dom0", "good")
+    run.expect_text(r"(?i)\bbad\b[^\n]*crash")
+    assert run.shell("hostname")[1].strip() == "dom0"
+
+
+def test_balloon_down_and_up(boot):
+    """dom0 gives memory back and takes it again, by its own kernel's balloon driver."""
+    run = boot(options="dom0_mem=512M", dom0=Kernel("cloud"))
+    run.expect_guest("dom0")
+
+    def target(kib):
+        run.shell("echo %d >/sys/devices/system/xen_memory/xen_memory0/target_kb" % kib)
+        status, _ = run.shell("for i in $(seq 60); do [ $(cat /sys/devices/system/xen_memory/"
+                              "xen_memory0/info/current_kb) = %d ] && exit 0; sleep 1; done; "
+                              "exit 1" % kib, 120)
+        return status
+
+    full = int(run.shell("cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb")[1].split()[0])
+    assert target(full - 65536) == 0
+    assert target(full) == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("turn", range(50))
+def test_fifty_boots_in_a_row(boot, turn):
+    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), domains=[Domain("one")])
+    run.expect_guests("dom0", "one")
+    run.line("poweroff -f")
+    assert run.expect_end() == 0

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The finished image, read with the tools of the toolchain."""
+import re
+import subprocess
+
+from machine import BUILD
+
+ELF = BUILD / "arm64/krypton.elf"
+
+
+def tool(name, *args):
+    return subprocess.run(["aarch64-linux-gnu-" + name, *args, str(ELF)], check=True,
+                          stdout=subprocess.PIPE).stdout.decode()
+
+
+def functions():
+    """{name: lines of disassembly} of the image."""
+    found, lines = {}, []
+    for line in tool("objdump", "-d", "--no-show-raw-insn").splitlines():
+        head = re.match(r"[0-9a-f]+ <(.*)>:$", line)
+        if head:
+            lines = found.setdefault(head.group(1), [])
+        elif line.strip():
+            lines.append(line.split("\t", 1)[-1])
+    return found
+
+
+def test_no_segment_is_writable_and_executable():
+    flags = ["".join(line.split()[6:-1]) for line in tool("readelf", "-lW").splitlines()
+             if line.startswith("  LOAD")]
+    assert "RE" in flags and not any("W" in f and "E" in f for f in flags), flags
+
+
+def test_only_known_sections_are_loaded():
+    """A section that the linker script does not place lands where protection is by luck."""
+    loaded = {f[1] for f in re.findall(r"\[ *(\d+)\] (\S+) +\S+ +[0-9a-f]+ [0-9a-f]+ [0-9a-f]+ "
+                                       r"[0-9a-f]+ +[A-Z]*A", tool("readelf", "-SW"))}
+    assert {".text", ".rodata", ".data", ".bss"} <= loaded
+    strange = {s for s in loaded if not re.match(r"\.(text|rodata|data|bss|tables|boot\.\w+)$", s)}
+    assert not strange
+
+
+def test_guests_vector_registers_are_touched_in_one_place():
+    """They are the guest's and are switched lazily or whole: no compiled code may use them."""
+    use = re.compile(r"(?<![\w.])[qvds]\d+(?![\w])")
+    touching = {name for name, lines in functions().items()
+                if any(use.search(line.split("//")[0]) for line in lines)}
+    assert touching == {"fpsimd_save", "fpsimd_load"}
+
+
+def test_nothing_runs_speculatively_behind_eret():
+    """After ERET stands a barrier (or an endless loop), so that the CPU does not run on behind it."""
+    for name, lines in functions().items():
+        code = [line.split()[0] for line in lines]
+        for i, word in enumerate(code):
+            if word == "eret":
+                assert code[i + 1:i + 2] and code[i + 1] in ("dsb", "sb"), name
+
+
+def test_every_function_of_the_symbol_file_is_in_the_image():
+    symbols = (BUILD / "krypton-arm64.sym").read_text().splitlines()
+    assert len(symbols) > 500 and symbols == sorted(symbols, key=lambda s: s.split()[0])
+    assert any(s.split()[1:] == ["T", "_start"] for s in symbols)

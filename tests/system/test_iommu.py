@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that nobody was given: what they can reach, with an IOMMU and without.
+
+QEMU's edu device is driven from outside the machine, through QEMU's own test socket, as a device
+would be that somebody else has taken over.
+"""
+import socket
+import struct
+import time
+
+import pytest
+
+SLOT = 5
+EDU_SOURCE, EDU_TARGET, EDU_COUNT, EDU_COMMAND = 0x80, 0x88, 0x90, 0x98
+EDU_BUFFER = 0x40000
+EDU_FROM_BUFFER = 3     # start, from the device to memory
+MARK = 0x11223344
+# Both below the 256 MiB that edu reaches.
+UNUSED = 0x5000000      # memory that nobody uses
+TEXT = 0x210000         # in the hypervisor
+
+
+class Outside:
+    """Ports and memory of the machine, as seen from the bus."""
+
+    def __init__(self, path):
+        connection = socket.socket(socket.AF_UNIX)
+        for _ in range(100):
+            try:
+                connection.connect(str(path))
+                break
+            except OSError:
+                time.sleep(0.05)
+        self.stream = connection.makefile("rw")
+
+    def ask(self, line):
+        self.stream.write(line + "\n")
+        self.stream.flush()
+        answer = self.stream.readline().split()
+        assert answer and answer[0] == "OK", "%s: %s" % (line, answer)
+        return int(answer[1], 0) if len(answer) > 1 else None
+
+    def config(self, register, value=None):
+        self.ask("outl 0xcf8 %#x" % (0x80000000 | SLOT << 11 | register))
+        return self.ask("inl 0xcfc" if value is None else "outl 0xcfc %#x" % value)
+
+
+def rogue_write(outside, target):
+    """edu writes a word of its buffer, which is 0, to target: what was there before and after."""
+    assert outside.config(0) == 0x11E81234
+    registers = outside.config(0x10) & ~0xF
+    outside.config(4, 6)        # memory, bus master
+    before = outside.ask("readl %#x" % target)
+    for register, value in ((EDU_SOURCE, EDU_BUFFER), (EDU_TARGET, target), (EDU_COUNT, 4),
+                            (EDU_COMMAND, EDU_FROM_BUFFER)):
+        outside.ask("writeq %#x %#x" % (registers + register, value))
+    deadline = time.monotonic() + 10    # its work takes 100 ms of the machine's time
+    while outside.ask("readq %#x" % (registers + EDU_COMMAND)) & 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not outside.ask("readq %#x" % (registers + EDU_COMMAND)) & 1, "edu does not finish"
+    return before, outside.ask("readl %#x" % target)
+
+
+def machine(boot, tmp_path, *devices):
+    path = tmp_path / "qtest"
+    args = ["-qtest", "unix:%s,server=on,wait=off" % path, "-qtest-log", "/dev/null"]
+    for device in devices + ("edu,addr=%d" % SLOT,):
+        args += ["-device", device]
+    return boot(arch="x86_64", options="console=com1 loglvl=all", memory=512, qemu_args=args), path
+
+
+@pytest.mark.parametrize("target", [UNUSED, TEXT], ids=["unused", "text"])
+def test_a_device_that_nobody_has_reaches_nothing(boot, tmp_path, target):
+    run, path = machine(boot, tmp_path, "amd-iommu")
+    run.expect(r"IOMMU: AMD-Vi: (\d+) devices, all blocked")
+    assert int(run.child.match.group(1)) >= 5
+    run.expect(r"CPUs: 2")
+    outside = Outside(path)
+    if target == UNUSED:
+        outside.ask("writel %#x %#x" % (target, MARK))
+    before, after = rogue_write(outside, target)
+    assert before == after != 0
+    # Pins of the IO-APIC go through the IOMMU as well: the console's input works.
+    run.send("m")
+    run.expect(r"memory: \d+ KiB, free", timeout=10)
+
+
+def test_without_an_iommu_that_is_said_and_true(boot, tmp_path):
+    """The counterpart, without which the test above could not fail."""
+    run, path = machine(boot, tmp_path)
+    run.expect(r"IOMMU: none that works: no domain is given any of \d+ devices")
+    run.expect(r"CPUs: 2")
+    outside = Outside(path)
+    outside.ask("writel %#x %#x" % (UNUSED, MARK))
+    assert rogue_write(outside, UNUSED) == (MARK, 0)
+
+
+def test_a_broken_ivrs_is_named_and_not_used(boot, tmp_path):
+    """A table of ours (QEMU adds it to the others) whose unit's block is longer than the table."""
+    body = struct.pack("<IQ", 0x00280000, 0) + struct.pack("<BBHHHQ", 0x10, 0, 0x400, 0x10, 0x40, 0xFED80000)
+    header = struct.pack("<4sIBB6s8sI4sI", b"IVRS", 36 + len(body), 2, 0, b"TEST  ", b"TEST    ", 1, b"TEST", 1)
+    table = bytearray(header + body)
+    table[9] = -sum(table) & 0xFF
+    file = tmp_path / "ivrs"
+    file.write_bytes(bytes(table))
+    run = boot(arch="x86_64", options="console=com1 loglvl=all", memory=512,
+               qemu_args=["-acpitable", "file=%s" % file])
+    run.expect(r"ACPI: IVRS: the block at byte 48 has length 1024")
+    run.expect(r"IOMMU: none that works")
+    run.expect(r"CPUs: 2")

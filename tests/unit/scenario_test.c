@@ -1,0 +1,845 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole scenarios on the simulated machine: several domains at once, well-behaved and hostile, over many
+ * seeds. Each ends with sim_shutdown(): no frame is lost, no lock kept, no stale translation was used.
+ */
+#include "sim.h"
+
+#include <arch/timer.h>
+#include <xen/vcpu.h>
+
+#ifdef HV_TSAN
+#define SEEDS   3u
+#define TIME(n) ((n)*200ull) /* the host's, with a sanitizer and other work */
+#else
+#define SEEDS   25u
+#define TIME(n) (n)
+#endif
+
+#define FOR_EACH_SEED(s) for (uint64_t s = sim_first_seed(); s <= sim_last_seed(SEEDS); s++)
+
+static unsigned cpus_of(uint64_t seed)
+{
+	return 1 + (unsigned)(seed % 4);
+}
+
+/* ---- events ------------------------------------------------------------------------------------- */
+
+/* Two domains, joined by one channel. Each upcall counts its events. */
+struct pair {
+	struct domain *a, *b;
+	unsigned rounds;
+	uint32_t port_a, port_b;     /* [a] 0: not yet */
+	unsigned events_a, events_b; /* [a] */
+	unsigned done;               /* [a] guests that finished */
+};
+
+static void count_a(struct vcpu *v, void *arg)
+{
+	struct pair *p = arg;
+
+	while (sim_next_event(v))
+		__atomic_fetch_add(&p->events_a, 1, __ATOMIC_SEQ_CST);
+}
+
+static void count_b(struct vcpu *v, void *arg)
+{
+	struct pair *p = arg;
+
+	while (sim_next_event(v))
+		__atomic_fetch_add(&p->events_b, 1, __ATOMIC_SEQ_CST);
+}
+
+static void send(struct vcpu *v, uint32_t port)
+{
+	struct evtchn_send op = { .port = port };
+
+	sim_check_equal(sim_evtchn(v, EVTCHNOP_send, &op), 0);
+}
+
+static bool ping(struct vcpu *v, void *arg)
+{
+	struct pair *p = arg;
+	struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = p->b->id };
+
+	sim_map_shared_info(v);
+	sim_check_equal(sim_evtchn(v, EVTCHNOP_alloc_unbound, &op), 0);
+	store_release(&p->port_a, op.port);
+	/* The peer says hello once it has bound. */
+	for (unsigned i = 0; i < p->rounds; i++) {
+		sim_wait_change(v, &p->events_a, i);
+		send(v, op.port);
+	}
+	__atomic_fetch_add(&p->done, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static bool pong(struct vcpu *v, void *arg)
+{
+	struct pair *p = arg;
+	struct evtchn_bind_interdomain op = { .remote_dom = p->a->id };
+
+	sim_map_shared_info(v);
+	while (!(op.remote_port = load_acquire(&p->port_a)))
+		sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_yield);
+	sim_check_equal(sim_evtchn(v, EVTCHNOP_bind_interdomain, &op), 0);
+	for (unsigned i = 0; i < p->rounds; i++) {
+		/* Binding made one event pending, as the ABI says; do not count it. */
+		unsigned seen = read_once(&p->events_b);
+
+		send(v, op.local_port);
+		sim_wait_change(v, &p->events_b, seen);
+	}
+	__atomic_fetch_add(&p->done, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static bool pair_done(void *arg)
+{
+	return read_once(&((struct pair *)arg)->done) == 2;
+}
+
+static void start_pair(struct pair *p, unsigned rounds)
+{
+	memset(p, 0, sizeof(*p));
+	p->rounds = rounds;
+	p->a = sim_domain(1, 8);
+	p->b = sim_domain(1, 8);
+	sim_guest_set(p->a->vcpu[0], ping, count_a, p);
+	sim_guest_set(p->b->vcpu[0], pong, count_b, p);
+	sim_start(p->a);
+	sim_start(p->b);
+}
+
+static void events_go_back_and_forth(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct pair p;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		start_pair(&p, 30);
+		assert_true(sim_run(pair_done, &p));
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+static void events_survive_spurious_interrupts(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct pair p;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		sim_spurious_kick(20);
+		start_pair(&p, 20);
+		assert_true(sim_run(pair_done, &p));
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* ---- grants ------------------------------------------------------------------------------------- */
+
+#define SHARED_PAGES 4u
+#define MAP_GFN      0x400u
+#define MAPS         12u
+
+struct sharing {
+	struct domain *owner, *user[2];
+	domid_t owner_id; /* the structure may be gone */
+	unsigned ready, done;
+	bool dying; /* anybody may be destroyed at any moment */
+};
+
+static bool offer_pages(struct vcpu *v, void *arg)
+{
+	struct sharing *s = arg;
+
+	sim_check(sim_add_to_physmap(v, XENMAPSPACE_grant_table, 0, SIM_GRANTS_GFN) == 0);
+	for (unsigned u = 0; u < 2; u++)
+		for (unsigned i = 0; i < SHARED_PAGES; i++) {
+			uint64_t word = 0x1000 + i;
+
+			sim_check(sim_guest_write(v, gva((uint64_t)(2 + i) << PAGE_SHIFT), &word,
+						  sizeof(word)));
+			sim_grant(v, 8 + u * SHARED_PAGES + i, s->user[u]->id, 2 + i, u == 1);
+		}
+	store_release(&s->ready, 1u);
+	while (load_acquire(&s->done) < 4)
+		sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_yield);
+	return false;
+}
+
+static bool map_pages(struct vcpu *v, void *arg)
+{
+	struct sharing *s = arg;
+	bool second = v->domain == s->user[1];
+
+	while (!load_acquire(&s->ready))
+		sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_yield);
+	for (unsigned n = 0; n < MAPS; n++) {
+		unsigned i = (unsigned)sim_random(SHARED_PAGES);
+		uint64_t g = MAP_GFN + v->id * 16 + i, word = 0;
+		struct gnttab_map_grant_ref map = {
+			.host_addr = g << PAGE_SHIFT,
+			.flags = GNTMAP_host_map | (second ? GNTMAP_readonly : 0),
+			.ref = 8 + second * SHARED_PAGES + i,
+			.dom = s->owner_id,
+		};
+		struct gnttab_unmap_grant_ref unmap = { .host_addr = g << PAGE_SHIFT };
+
+		sim_check(sim_gnttab(v, GNTTABOP_map_grant_ref, &map) == 0);
+		if (s->dying && map.status != GNTST_okay)
+			return false;
+		sim_check_equal(map.status, GNTST_okay);
+		sim_check(sim_guest_read(v, gva(g << PAGE_SHIFT), &word, sizeof(word)));
+		sim_check(word == 0x1000 + i);
+		/* A read-only map cannot be written; a writable one can. */
+		sim_check(sim_guest_write(v, gva((g << PAGE_SHIFT) + 8), &word, sizeof(word)) ==
+			  !second);
+		unmap.handle = map.handle;
+		sim_check(sim_gnttab(v, GNTTABOP_unmap_grant_ref, &unmap) == 0);
+		sim_check_equal(unmap.status, GNTST_okay);
+		sim_check(!sim_guest_read(v, gva(g << PAGE_SHIFT), &word, sizeof(word)));
+	}
+	__atomic_fetch_add(&s->done, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static bool sharing_done(void *arg)
+{
+	return load_acquire(&((struct sharing *)arg)->done) >= 4;
+}
+
+static void start_sharing(struct sharing *s, bool dying)
+{
+	memset(s, 0, sizeof(*s));
+	s->dying = dying;
+	s->owner = sim_domain(1, 16);
+	s->owner_id = s->owner->id;
+	s->user[0] = sim_domain(2, 16);
+	s->user[1] = sim_domain(2, 16);
+	sim_guest_set(s->owner->vcpu[0], offer_pages, NULL, s);
+	for (unsigned u = 0; u < 2; u++)
+		for (unsigned i = 0; i < 2; i++)
+			sim_guest_set(s->user[u]->vcpu[i], map_pages, NULL, s);
+	sim_start(s->owner);
+	sim_start(s->user[0]);
+	sim_start(s->user[1]);
+}
+
+static void grants_are_mapped_and_unmapped(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct sharing s;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		start_sharing(&s, false);
+		assert_true(sim_run(sharing_done, &s));
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* Owner and users die in the middle of it, in any order. */
+static void domains_die_while_sharing(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct sharing s;
+		struct domain *d;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		start_sharing(&s, true);
+		sim_run_for(sim_random(300000));
+		for (unsigned i = 0; i < 3; i++) {
+			static const uint8_t order[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
+							     { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+			struct domain *all[] = { s.owner, s.user[0], s.user[1] };
+
+			d = all[order[seed % 6][i]];
+			domain_destroy(d);
+			if (seed & 1)
+				sim_run_for(sim_random(50000));
+		}
+		sim_shutdown();
+	}
+}
+
+/* ---- balloons ----------------------------------------------------------------------------------- */
+
+#define BALLOON_GFN    8u
+#define BALLOON_FRAMES 24u
+
+struct balloon {
+	uint64_t mark;
+	unsigned *done;
+};
+
+/* Give pages back and take them again; what comes is empty, what was kept is unchanged. */
+static bool balloon(struct vcpu *v, void *arg)
+{
+	struct balloon *b = arg;
+	bool have[BALLOON_FRAMES];
+	uint64_t word;
+
+	memset(have, 1, sizeof(have));
+	for (unsigned i = 0; i < BALLOON_FRAMES; i++)
+		sim_check(sim_guest_write(v, gva((uint64_t)(BALLOON_GFN + i) << PAGE_SHIFT),
+					  &b->mark, 8));
+	for (unsigned n = 0; n < 30; n++) {
+		unsigned i = (unsigned)sim_random(BALLOON_FRAMES);
+		xen_pfn_t g = BALLOON_GFN + i;
+		gva_t at = gva((uint64_t)g << PAGE_SHIFT);
+
+		if (have[i]) {
+			sim_check(sim_guest_read(v, at, &word, 8) && word == b->mark);
+			sim_check_equal(sim_reservation(v, XENMEM_decrease_reservation, &g, 1), 1);
+			sim_check(!sim_guest_read(v, at, &word, 8));
+		} else {
+			sim_check_equal(sim_reservation(v, XENMEM_populate_physmap, &g, 1), 1);
+			sim_check(sim_guest_read(v, at, &word, 8) && word == 0);
+			sim_check(sim_guest_write(v, at, &b->mark, 8));
+		}
+		have[i] = !have[i];
+	}
+	__atomic_fetch_add(b->done, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+static bool three_done(void *arg)
+{
+	return read_once((unsigned *)arg) == 3;
+}
+
+static void balloons_exchange_frames(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct balloon b[3];
+		unsigned done = 0;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		for (unsigned i = 0; i < 3; i++) {
+			struct domain *d = sim_domain(1, 48);
+
+			b[i] = (struct balloon){ .mark = 0xb000 + i, .done = &done };
+			sim_guest_set(d->vcpu[0], balloon, NULL, &b[i]);
+			sim_start(d);
+		}
+		assert_true(sim_run(three_done, &done));
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* Superpages split and join again under guests that use them. */
+static bool use_block(struct vcpu *v, void *arg)
+{
+	const struct sharing *s = arg;
+	uint64_t word, g = 512 + sim_random(512);
+
+	if (sim_guest_read(v, gva(g << PAGE_SHIFT), &word, 8))
+		sim_check(sim_guest_write(v, gva(g << PAGE_SHIFT), &word, 8) || s->dying);
+	return true;
+}
+
+static bool split_and_join(struct vcpu *v, void *arg)
+{
+	struct sharing *s = arg;
+	xen_pfn_t g = 512 + sim_random(512);
+	struct xen_memory_reservation all = { .nr_extents = 1,
+					      .extent_order = ORDER_2M,
+					      .domid = DOMID_SELF };
+	struct {
+		struct xen_memory_reservation r;
+		xen_pfn_t g;
+	} a = { all, 512 };
+
+	/* One page away splits the block; then the whole range goes, and comes as one block. */
+	(void)sim_reservation(v, XENMEM_decrease_reservation, &g, 1);
+	(void)sim_reservation(v, XENMEM_populate_physmap, &g, 1);
+	set_xen_guest_handle(a.r.extent_start,
+			     (xen_pfn_t *)(uintptr_t)(sim_arg(v).a + offsetof(__typeof__(a), g)));
+	(void)sim_memory(v, XENMEM_decrease_reservation, &a);
+	a.r = all;
+	a.g = 512;
+	set_xen_guest_handle(a.r.extent_start,
+			     (xen_pfn_t *)(uintptr_t)(sim_arg(v).a + offsetof(__typeof__(a), g)));
+	if (sim_memory(v, XENMEM_populate_physmap, &a) == 1)
+		__atomic_fetch_add(&s->ready, 1, __ATOMIC_SEQ_CST);
+	return __atomic_add_fetch(&s->done, 1, __ATOMIC_SEQ_CST) < 4;
+}
+
+static void blocks_split_under_guests(void **state)
+{
+	unsigned joined = 0;
+
+	FOR_EACH_SEED(seed)
+	{
+		struct sharing s = { .dying = true };
+		struct domain *d;
+
+		sim_boot(cpus_of(seed), 64 << 20, seed);
+		d = sim_domain(3, 1024);
+		sim_guest_set(d->vcpu[0], split_and_join, NULL, &s);
+		sim_guest_set(d->vcpu[1], use_block, NULL, &s);
+		sim_guest_set(d->vcpu[2], use_block, NULL, &s);
+		sim_start(d);
+		assert_true(sim_run(sharing_done, &s));
+		domain_pause(d);
+		sim_run_for(TIME(20000));
+		domain_check_invariants(d);
+		assert_int_equal(sim_stale(d), 0);
+		joined += s.ready;
+		sim_end_all();
+		sim_shutdown();
+	}
+	assert_int_not_equal(joined, 0);
+}
+
+/* A page becomes read-only while it is written, and writable again. */
+static bool write_page(struct vcpu *v, void *arg)
+{
+	uint64_t word = 1;
+
+	if (sim_guest_write(v, gva(4 << PAGE_SHIFT), &word, 8))
+		__atomic_fetch_add(&((struct sharing *)arg)->ready, 1, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_add(&((struct sharing *)arg)->done, 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static void set_page(struct domain *d, enum p2m_type t)
+{
+	assert_int_equal(p2m_change(d, gfn(4), p2m_lookup(d, gfn(4)).mfn, 0, t), 0);
+}
+
+static void make_readonly(void *arg)
+{
+	set_page(arg, P2M_RAM_RO);
+}
+
+static void permissions_narrow_under_guests(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct sharing s = { .ready = 0 };
+		struct domain *d;
+		unsigned written;
+
+		sim_boot(1 + cpus_of(seed), 32 << 20, seed);
+		d = sim_domain(2, 8);
+		for (unsigned i = 0; i < 2; i++)
+			sim_guest_set(d->vcpu[i], write_page, NULL, &s);
+		sim_start(d);
+		sim_run_for(TIME(20000));
+		sim_on_cpu(0, make_readonly, d);
+		sim_run_for(TIME(20000));
+		written = s.ready;
+		assert_int_not_equal(written, 0);
+		sim_run_for(TIME(20000));
+		assert_int_equal(s.ready, written);
+		assert_int_not_equal(s.done, 0);
+		set_page(d, P2M_RAM_RW);
+		sim_run_for(TIME(20000));
+		assert_int_not_equal(s.ready, written);
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* ---- coming and going --------------------------------------------------------------------------- */
+
+static bool busy(struct vcpu *v, void *arg)
+{
+	uint64_t word = 7;
+
+	(void)sim_guest_write(v, gva((1 + sim_random(6)) << PAGE_SHIFT), &word, 8);
+	switch (sim_random(4)) {
+	case 0: sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_yield); break;
+	case 1:
+		sim_hypercall(v, __HYPERVISOR_set_timer_op, arch_time_ns() + 1000);
+		sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_block);
+		break;
+	default: sim_guest_pause(v);
+	}
+	return true;
+}
+
+static void domains_come_and_go(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct domain *d[4] = { NULL };
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		for (unsigned n = 0; n < 24; n++) {
+			struct domain **slot = &d[sim_random(4)];
+
+			if (*slot) {
+				sim_end(*slot);
+				*slot = NULL;
+			} else {
+				*slot = sim_domain(1 + (unsigned)sim_random(3), 8);
+				for (unsigned i = 0; i < (*slot)->max_vcpus; i++)
+					sim_guest_set((*slot)->vcpu[i], busy, NULL, NULL);
+				sim_start(*slot);
+			}
+			sim_run_for(sim_random(100000));
+		}
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* Sends to a domain that is being destroyed, or is no more, are refused at worst. */
+static bool send_on(struct vcpu *v, void *arg)
+{
+	struct pair *p = arg;
+	struct evtchn_send op = { .port = p->port_a };
+
+	(void)sim_evtchn(v, EVTCHNOP_send, &op);
+	__atomic_fetch_add(&p->events_a, 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+static void receivers_may_die(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct evtchn_alloc_unbound unbound = { .dom = DOMID_SELF };
+		struct evtchn_bind_interdomain bind;
+		struct pair p = { .rounds = 0 };
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		for (unsigned n = 0; n < 3; n++) {
+			p.a = sim_domain(2, 8);
+			p.b = sim_domain(2, 8);
+			unbound.remote_dom = p.a->id;
+			assert_int_equal(sim_evtchn(p.b->vcpu[1], EVTCHNOP_alloc_unbound, &unbound),
+					 0);
+			bind = (struct evtchn_bind_interdomain){ .remote_dom = p.b->id,
+								 .remote_port = unbound.port };
+			assert_int_equal(sim_evtchn(p.a->vcpu[0], EVTCHNOP_bind_interdomain, &bind),
+					 0);
+			p.port_a = bind.local_port;
+			for (unsigned i = 0; i < 2; i++) {
+				sim_guest_set(p.a->vcpu[i], send_on, NULL, &p);
+				sim_guest_set(p.b->vcpu[i], busy, NULL, NULL);
+			}
+			sim_start(p.a);
+			sim_start(p.b);
+			sim_run_for(TIME(sim_random(30000)));
+			domain_destroy(p.b);
+			sim_run_for(TIME(sim_random(100000)));
+			sim_end(p.a);
+		}
+		sim_shutdown();
+	}
+}
+
+/* Timers, polls, vCPUs going down and up: everything that waits is woken. */
+struct waiter {
+	unsigned rounds, done;
+};
+
+static bool wait_in_ways(struct vcpu *v, void *arg)
+{
+	struct waiter *w = arg;
+	struct evtchn_bind_virq virq = { .virq = VIRQ_TIMER, .vcpu = v->id };
+	struct sched_poll poll = { .nr_ports = 1 };
+	struct {
+		struct sched_poll poll;
+		uint32_t port;
+	} a;
+
+	if (v->id == 0)
+		sim_map_shared_info(v);
+	sim_check_equal(sim_evtchn(v, EVTCHNOP_bind_virq, &virq), 0);
+	for (unsigned i = 0; i < w->rounds; i++) {
+		uint64_t deadline = arch_time_ns() + TIME(1 + sim_random(20000));
+
+		while (sim_next_event(v))
+			;
+		/* Poll: until the port is pending, or the time has come. */
+		a.poll = poll;
+		a.poll.timeout = deadline;
+		a.port = virq.port;
+		set_xen_guest_handle(
+		    a.poll.ports,
+		    (evtchn_port_t *)(uintptr_t)(sim_arg(v).a + offsetof(__typeof__(a), port)));
+		if (i & 1)
+			sim_hypercall(v, __HYPERVISOR_set_timer_op, deadline);
+		sim_check_equal(sim_call(v, __HYPERVISOR_sched_op, SCHEDOP_poll, &a), 0);
+		/* Another vCPU goes down by itself and is brought up. */
+		if (v->id == 0)
+			(void)sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_up, 1);
+		else if (sim_random(2))
+			(void)sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_down, v->id);
+	}
+	__atomic_fetch_add(&w->done, 1, __ATOMIC_SEQ_CST);
+	if (v->id == 1)
+		return false;
+	/* The other may be down: bring it up until it has finished. */
+	while (read_once(&w->done) < 2) {
+		(void)sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_up, 1);
+		sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_yield);
+	}
+	return false;
+}
+
+static bool both_waited(void *arg)
+{
+	return read_once(&((struct waiter *)arg)->done) == 2;
+}
+
+static void what_waits_is_woken(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct waiter w = { .rounds = 10 };
+		struct domain *d;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		d = sim_domain(2, 8);
+		for (unsigned i = 0; i < 2; i++)
+			sim_guest_set(d->vcpu[i], wait_in_ways, NULL, &w);
+		sim_start(d);
+		assert_true(sim_run(both_waited, &w));
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* Pausing holds every vCPU, for as long as it lasts and not longer. */
+static bool count_up(struct vcpu *v, void *arg)
+{
+	__atomic_fetch_add((unsigned *)arg, 1, __ATOMIC_SEQ_CST);
+	sim_guest_pause(v);
+	return true;
+}
+
+static void pauses_hold(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		unsigned count = 0, at;
+		struct domain *d;
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		d = sim_domain(2, 8);
+		for (unsigned i = 0; i < 2; i++)
+			sim_guest_set(d->vcpu[i], count_up, NULL, &count);
+		sim_start(d);
+		sim_run_for(TIME(50000));
+		assert_int_not_equal(count, 0);
+		domain_pause(d);
+		domain_pause(d);
+		sim_run_for(TIME(20000)); /* time to leave */
+		at = count;
+		sim_run_for(TIME(100000));
+		assert_int_equal(count, at);
+		domain_unpause(d);
+		sim_run_for(TIME(50000));
+		assert_int_equal(count, at);
+		domain_unpause(d);
+		sim_run_for(TIME(50000));
+		assert_int_not_equal(count, at);
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* ---- hostile guests ----------------------------------------------------------------------------- */
+
+/* Any call with any arguments, for ever. */
+static bool wild(struct vcpu *v, void *arg)
+{
+	uint64_t a[6], nr = sim_random(50);
+	uint64_t junk[8];
+
+	/* The end of the machine is dom0's to ask for, and this is not dom0. */
+	for (unsigned i = 0; i < 6; i++) {
+		switch (sim_random(4)) {
+		case 0: a[i] = sim_random(40); break;
+		case 1: a[i] = sim_arg(v).a; break;
+		case 2: a[i] = sim_random(64) << PAGE_SHIFT | sim_random(PAGE_SIZE); break;
+		default: a[i] = sim_random(~0ull);
+		}
+	}
+	for (unsigned i = 0; i < 8; i++)
+		junk[i] = sim_random(2) ? sim_random(40) : sim_random(~0ull);
+	(void)sim_guest_write(v, sim_arg(v), junk, sizeof(junk));
+	/* It may not stop itself; everything else. */
+	if (nr == __HYPERVISOR_sched_op && (uint32_t)a[0] == SCHEDOP_shutdown)
+		return true;
+	(void)sim_hypercall6(v, nr, a);
+	return true;
+}
+
+/* Sends to itself and to a neighbour without end. */
+static bool storm(struct vcpu *v, void *arg)
+{
+	struct evtchn_bind_ipi op = { .vcpu = 0 };
+	struct evtchn_send s;
+
+	if (sim_evtchn(v, EVTCHNOP_bind_ipi, &op) == 0) {
+		s.port = op.port;
+		for (unsigned i = 0; i < 50; i++)
+			(void)sim_evtchn(v, EVTCHNOP_send, &s);
+	} else {
+		/* All ports are used: close one, begin again. */
+		struct evtchn_close c = { .port = 1 + (unsigned)sim_random(1000) };
+
+		(void)sim_evtchn(v, EVTCHNOP_close, &c);
+	}
+	return true;
+}
+
+/* Uses up every frame of its own pool and memory that it can name. */
+static bool greedy(struct vcpu *v, void *arg)
+{
+	xen_pfn_t g = 0x100 + sim_random(1ull << 24);
+	struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+
+	(void)sim_reservation(v, XENMEM_populate_physmap, &g, 1);
+	(void)sim_add_to_physmap(v, XENMAPSPACE_grant_table, sim_random(8), g + 1);
+	(void)sim_evtchn(v, EVTCHNOP_alloc_unbound, &op);
+	return true;
+}
+
+/* The pair must finish, whatever the third does. */
+static void beside(sim_guest_fn *hostile, uint64_t seed)
+{
+	/* A clock that moves in large steps, so that time slices are short for the test. */
+	struct sim_config cfg = {
+		.cpus = cpus_of(seed),
+		.memory = 32 << 20,
+		.seed = seed,
+		.step_ns = 2000,
+	};
+	struct domain *d;
+	struct pair p;
+
+	sim_boot_config(&cfg);
+	d = sim_domain(2, 16);
+	for (unsigned i = 0; i < 2; i++)
+		sim_guest_set(d->vcpu[i], hostile, NULL, NULL);
+	sim_start(d);
+	start_pair(&p, 15);
+	assert_true(sim_run(pair_done, &p));
+	assert_int_equal(sim_ended(), SIM_RUNNING);
+	domain_check_invariants(p.a);
+	domain_check_invariants(p.b);
+	domain_check_invariants(d);
+	sim_end_all();
+	sim_shutdown();
+}
+
+static void wild_guests_hurt_nobody(void **state)
+{
+	FOR_EACH_SEED(seed)
+	beside(wild, seed);
+}
+
+static void event_storms_hurt_nobody(void **state)
+{
+	FOR_EACH_SEED(seed)
+	beside(storm, seed);
+}
+
+static void greedy_guests_hurt_themselves(void **state)
+{
+	FOR_EACH_SEED(seed)
+	beside(greedy, seed);
+}
+
+/* Whatever fails at whatever moment: nothing is half done, and nothing is lost. */
+static void failures_leave_everything_whole(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		struct domain *d[2];
+
+		sim_boot(cpus_of(seed), 32 << 20, seed);
+		for (unsigned i = 0; i < 2; i++) {
+			d[i] = sim_domain(2, 16);
+			sim_guest_set(d[i]->vcpu[0], wild, NULL, NULL);
+			sim_guest_set(d[i]->vcpu[1], greedy, NULL, NULL);
+			sim_start(d[i]);
+		}
+		sim_fail_one_in(FAULT_ALLOC, 3);
+		sim_fail_one_in(FAULT_POOL, 5);
+		sim_fail_one_in(FAULT_COPY, 20);
+		sim_spurious_kick(50);
+		sim_run_for(TIME(300000));
+		for (unsigned i = 0; i < 2; i++)
+			domain_check_invariants(d[i]);
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
+/* A domain at its ceiling is refused; another one with the same wish is not. */
+static void pools_are_apart(void **state)
+{
+	struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+	struct domain *greedy_one, *other;
+	int64_t err = 0;
+	unsigned n;
+
+	sim_boot(1, 32 << 20, 1);
+	greedy_one = sim_domain(1, 8);
+	other = sim_domain(1, 8);
+	/* Mappings far apart need a table each. */
+	for (n = 0; n < 10000 && !err; n++)
+		err = sim_add_to_physmap(greedy_one->vcpu[0], XENMAPSPACE_shared_info, 0,
+					 (uint64_t)(n + 1) << ORDER_2M);
+	if (!err) {
+		xen_pfn_t g;
+
+		for (n = 1; n < 10000; n++) {
+			g = (xen_pfn_t)n << ORDER_2M;
+			if (sim_reservation(greedy_one->vcpu[0], XENMEM_populate_physmap, &g, 1) !=
+			    1)
+				break;
+		}
+		assert_in_range(n, 1, 9999);
+	}
+	op = (struct evtchn_alloc_unbound){ .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+	assert_int_equal(sim_evtchn(other->vcpu[0], EVTCHNOP_alloc_unbound, &op), 0);
+	assert_int_equal(
+	    sim_add_to_physmap(other->vcpu[0], XENMAPSPACE_shared_info, 0, 1u << ORDER_2M), 0);
+	domain_check_invariants(greedy_one);
+	domain_check_invariants(other);
+	sim_end_all();
+	sim_shutdown();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_go_back_and_forth),
+		cmocka_unit_test(events_survive_spurious_interrupts),
+		cmocka_unit_test(grants_are_mapped_and_unmapped),
+		cmocka_unit_test(domains_die_while_sharing),
+		cmocka_unit_test(balloons_exchange_frames),
+		cmocka_unit_test(blocks_split_under_guests),
+		cmocka_unit_test(permissions_narrow_under_guests),
+		cmocka_unit_test(domains_come_and_go),
+		cmocka_unit_test(receivers_may_die),
+		cmocka_unit_test(what_waits_is_woken),
+		cmocka_unit_test(pauses_hold),
+		cmocka_unit_test(wild_guests_hurt_nobody),
+		cmocka_unit_test(event_storms_hurt_nobody),
+		cmocka_unit_test(greedy_guests_hurt_themselves),
+		cmocka_unit_test(failures_leave_everything_whole),
+		cmocka_unit_test(pools_are_apart),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
