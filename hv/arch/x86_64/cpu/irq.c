@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host interrupts of a PC: pins of IO-APICs (82093AA data sheet), each a struct irq with a vector of its own. A pin is masked until somebody
- * has it. The legacy controllers are masked for good. Vectors are given out once, from VEC_FIRST_DEVICE up, the same on
- * all CPUs; a line goes to the CPU that asked for it.
+ * has it. The legacy controllers are masked for good. A vector, from VEC_FIRST_DEVICE up, is the same on all CPUs; a line keeps the
+ * one that it got, a message gives its back. An interrupt goes to the CPU that asked for it.
  */
 #include <asm/irq.h>
 
@@ -11,6 +11,8 @@
 #include <asm/machine.h>
 #include <asm/mm.h>
 #include <asm/trap.h>
+#include <asm/vioapic.h>
+#include <asm/vlapic.h>
 #include <hv/assert.h>
 #include <hv/cpu.h>
 #include <hv/domain.h>
@@ -33,9 +35,8 @@ static uint32_t nr_ioapics;
 
 static struct irq *irqs;           /* [c] nr_irqs of them */
 static uint32_t nr_irqs;           /* [c] */
-static struct irq *by_vector[256]; /* [c once set] */
+static struct irq *by_vector[256]; /* [a] */
 static struct lock pins_lock = LOCK_INIT(RANK_IRQ_CHIP);
-static uint8_t next_vector = VEC_FIRST_DEVICE;
 
 static uint32_t chip_read(unsigned chip, unsigned reg)
 {
@@ -126,20 +127,21 @@ struct irq *arch_irq(uint32_t number)
 	return number < nr_irqs && chip_of(number) >= 0 ? &irqs[number] : NULL;
 }
 
-/* The line's vector, given on first use. 0: they are all taken. */
+/* Its vector, given on first use. 0: they are all taken. */
 static uint8_t vector_of(struct irq *irq) HOLDS(irq->lock)
 {
-	if (!irq->vector && next_vector <= VEC_LAST_DEVICE) {
-		irq->vector = next_vector++;
-		by_vector[irq->vector] = irq;
+	for (unsigned n = VEC_FIRST_DEVICE; !irq->vector && n <= VEC_LAST_DEVICE; n++) {
+		struct irq *nobody = NULL;
+
+		if (atomic_cas(&by_vector[n], &nobody, irq))
+			irq->vector = (uint8_t)n;
 	}
 	return irq->vector;
 }
 
-static void open_pin(struct irq *irq) HOLDS(irq->lock)
+static void open_pin(struct irq *irq, bool low) HOLDS(irq->lock)
 {
-	pin_write(irq->number, irq->vector | (irq->level ? PIN_LEVEL : 0) |
-				   (active_low(irq->number) ? PIN_LOW : 0) |
+	pin_write(irq->number, irq->vector | (irq->level ? PIN_LEVEL : 0) | (low ? PIN_LOW : 0) |
 				   (uint64_t)this_cpu()->arch.apic_id << PIN_DEST_SHIFT);
 }
 
@@ -161,15 +163,13 @@ int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, 
 		irq->level = level;
 		irq->state = IRQ_OURS;
 		irq->enabled = 1;
-		open_pin(irq);
+		open_pin(irq, active_low(number));
 	}
 	lock_release(&irq->lock);
 	return err;
 }
 
-/*
- * A level-triggered line of a guest stays masked from its arrival until the guest ends it (irq_guest_eoi).
- */
+/* Closed until the guest's IO-APIC opens it. */
 int arch_irq_assign(uint32_t number, struct domain *d, uint32_t guest_line, bool level)
 {
 	struct irq *irq = arch_irq(number);
@@ -232,10 +232,161 @@ int arch_msi_request(struct irq *irq, void (*handler)(struct irq *, void *), voi
 	return err;
 }
 
+/* ---- a domain's -------------------------------------------------------------------------------------- */
+
+uint32_t irq_pins(void)
+{
+	return nr_irqs;
+}
+
+static bool owned(const struct irq *irq, const struct domain *d) HOLDS(irq->lock)
+{
+	return irq->state == IRQ_GUEST && irq->owner == d;
+}
+
+void irq_pin_open(uint32_t gsi, const struct domain *d, bool level, bool low)
+{
+	struct irq *irq = arch_irq(gsi);
+
+	if (!irq)
+		return;
+	lock_take(&irq->lock);
+	if (owned(irq, d)) {
+		irq->level = level;
+		irq->low = low;
+		irq->enabled = 1;
+		if (!level)
+			irq->in_flight = 0;
+		if (!irq->in_flight)
+			open_pin(irq, low);
+	}
+	lock_release(&irq->lock);
+}
+
+void irq_pin_close(uint32_t gsi, const struct domain *d)
+{
+	struct irq *irq = arch_irq(gsi);
+
+	if (!irq)
+		return;
+	lock_take(&irq->lock);
+	if (owned(irq, d)) {
+		irq->enabled = 0;
+		pin_write(gsi, PIN_MASKED);
+	}
+	lock_release(&irq->lock);
+}
+
+void irq_pin_ended(uint32_t gsi, const struct domain *d)
+{
+	struct irq *irq = arch_irq(gsi);
+
+	if (!irq)
+		return;
+	lock_take(&irq->lock);
+	if (owned(irq, d) && irq->in_flight) {
+		irq->in_flight = 0;
+		if (irq->enabled)
+			open_pin(irq, irq->low);
+	}
+	lock_release(&irq->lock);
+}
+
+/*
+ * The guest's message in the form of an IO-APIC entry: vector, delivery mode and destination mode below, destination on top (APM vol. 2,
+ * figures 16-18 and 16-19). False: not for a local APIC.
+ */
+static bool message_entry(const struct msi_message *m, uint32_t *entry)
+{
+	if (m->address >> 20 != MSI_BASE >> 20)
+		return false;
+	*entry = (m->data & 0x7ff) | (m->address & BIT(2) ? 1u << 11 : 0) |
+		 (uint32_t)(m->address >> MSI_TARGET_SHIFT & 0xff) << 24;
+	return true;
+}
+
+int irq_msi_bind(struct irq *irq, struct domain *d, const struct msi_message *guest,
+		 struct iommu_irq_target *to)
+{
+	uint32_t entry;
+	int err = 0;
+
+	if (!message_entry(guest, &entry))
+		return refuse(R_BAD_MSI, d->id, MSI_BASE, guest->address);
+	lock_take(&irq->lock);
+	if (irq->state != IRQ_FREE && !owned(irq, d)) {
+		err = refuse(R_IRQ_IN_USE, irq->number, 0, irq->state);
+	} else if (!vector_of(irq)) {
+		err = refuse(R_NO_VECTOR, d->id, VEC_LAST_DEVICE - VEC_FIRST_DEVICE + 1, 0);
+	} else {
+		if (irq->state == IRQ_FREE)
+			irq->cpu = this_cpu()->arch.apic_id;
+		irq->owner = d;
+		irq->guest_line = entry;
+		irq->level = 0;
+		irq->enabled = 1;
+		irq->state = IRQ_GUEST;
+		*to = (struct iommu_irq_target){ .cpu = irq->cpu, .vector = irq->vector };
+	}
+	lock_release(&irq->lock);
+	return err;
+}
+
+void irq_msi_unbind(struct irq *irq)
+{
+	lock_take(&irq->lock);
+	if (irq->state == IRQ_GUEST) {
+		write_once(&by_vector[irq->vector], NULL);
+		irq->vector = 0;
+		irq->state = IRQ_FREE;
+		irq->owner = NULL;
+		irq->enabled = 0;
+	}
+	lock_release(&irq->lock);
+}
+
+/* ---- arrival ---------------------------------------------------------------------------------------- */
+
+static bool is_pin(const struct irq *irq)
+{
+	return irq >= irqs && irq < irqs + nr_irqs;
+}
+
+/*
+ * A level-triggered line is masked from here until the guest ends it: the host's end of interrupt follows at once, so that other vectors
+ * are not held up by what a guest does.
+ */
+static void arrived(struct irq *irq)
+{
+	struct domain *d = NULL;
+	uint32_t line = 0;
+
+	lock_take(&irq->lock);
+	if (irq->state == IRQ_GUEST && irq->enabled) {
+		d = irq->owner;
+		line = irq->guest_line;
+		if (irq->level) {
+			irq->in_flight = 1;
+			pin_write(irq->number, PIN_MASKED);
+		}
+	}
+	lock_release(&irq->lock);
+	if (!d)
+		return;
+	if (is_pin(irq))
+		vioapic_raise(d, line);
+	else
+		vlapic_message(d, line & 0xffff, (uint8_t)(line >> 24));
+}
+
 void irq_handle(unsigned vector)
 {
-	struct irq *irq = by_vector[vector & 0xff];
+	struct irq *irq = read_once(&by_vector[vector & 0xff]);
 
-	if (irq && irq->state == IRQ_OURS)
+	if (!irq)
+		return;
+	if (read_once(&irq->state) == IRQ_OURS)
 		irq->handler(irq, irq->arg);
+	else
+		arrived(irq);
 }

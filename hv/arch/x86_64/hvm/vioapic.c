@@ -5,3 +5,5 @@
 #include <hv/domain.h>
 
 void vioapic_eoi(struct domain *d, uint8_t vector) {}
+
+void vioapic_raise(struct domain *d, uint32_t gsi) {}

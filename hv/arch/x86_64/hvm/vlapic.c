@@ -249,6 +249,36 @@ static void command(struct vcpu *v, uint32_t low, uint32_t dest, bool wide)
 	}
 }
 
+/* A message has 8 bits of destination, whatever the mode of the one that it is for. */
+static bool message_for(const struct vcpu *v, uint8_t dest, bool logical)
+{
+	const struct vlapic *a = &v->arch.lapic;
+
+	return vlapic_matches(v, dest, logical, logical && x2apic(a) && dest != 0xff);
+}
+
+void vlapic_message(struct domain *d, uint32_t entry, uint8_t dest)
+{
+	unsigned mode = entry >> 8 & 7;
+	struct vcpu *v;
+
+	domain_for_each_vcpu(v, d)
+	{
+		if (!message_for(v, dest, entry & 1u << 11))
+			continue;
+		switch (mode) {
+		case 0: /* fixed */
+		case 1: /* lowest priority */
+			vlapic_request(v, (uint8_t)entry, entry & 1u << 15);
+			break;
+		case 4: command_one(v, 4u << 8); break;
+		default: return; /* SMI, INIT and ExtINT are no device's here */
+		}
+		if (mode == 1)
+			return;
+	}
+}
+
 /* ---- timer ---------------------------------------------------------------------------------------- */
 
 static uint64_t divider(const struct vlapic *a)

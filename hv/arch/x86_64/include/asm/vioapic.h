@@ -7,6 +7,9 @@
 
 struct domain;
 
+/* The host's line `gsi`, which `d` has opened, interrupted. Any CPU, from the interrupt. No IO-APIC: nothing. */
+void vioapic_raise(struct domain *d, uint32_t gsi);
+
 /* A level-triggered vector was ended by a vCPU: lines that bear it may interrupt again. No IO-APIC: nothing. */
 void vioapic_eoi(struct domain *d, uint8_t vector);
 

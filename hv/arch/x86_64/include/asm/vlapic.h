@@ -36,6 +36,11 @@ void vlapic_free(struct vcpu *v);
 void vlapic_request(struct vcpu *v, uint8_t vector, bool level);
 /* The same even while the APIC is off by software: kept until it is on. The event upcall, which is raised once only. */
 void vlapic_latch(struct vcpu *v, uint8_t vector, bool level);
+/*
+ * An interrupt message to the local APICs of `d` (APM vol. 2, 16.12): the low word of an IO-APIC entry (vector 7..0, delivery mode 10..8, logical
+ * destination 11, level 15) and 8 bits of destination. To everybody who is named; lowest priority: to one. Any CPU.
+ */
+void vlapic_message(struct domain *d, uint32_t entry, uint8_t dest);
 /* The vector that would be delivered now, 0: none. Own CPU. */
 uint8_t vlapic_deliverable(struct vcpu *v);
 /* It is being delivered: from requested to in service. */
