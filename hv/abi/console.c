@@ -19,7 +19,7 @@ static int64_t console_write(struct vcpu *v, uint64_t *a)
 		uint32_t n = MIN(count - done, CHUNK);
 		int err;
 
-		if (console_congested())
+		if (console_congested(v->domain))
 			break;
 		err = guest_read(v, buf, gva(a[2] + done), n);
 		if (err)

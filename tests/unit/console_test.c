@@ -5,6 +5,7 @@
  */
 #include "sim.h"
 #include <stdio.h>
+#include <arch/memory.h>
 #include <hv/console.h>
 #include <hv/option.h>
 #include <xen/io/console.h>
@@ -387,7 +388,7 @@ static void nobody_waits_for_a_slow_device(void **state)
 		console_hypervisor_write(line, sizeof(line), true);
 	assert_int_equal(out_n, 0);
 	assert_true(wanted);
-	assert_true(console_congested());
+	assert_true(console_congested(d0));
 	for (unsigned i = 0; i < 30; i++) /* more than the buffer holds: lost, and counted */
 		console_hypervisor_write(line, sizeof(line), true);
 	for (unsigned i = 0; i < 2000 && wanted; i++) {
@@ -395,12 +396,85 @@ static void nobody_waits_for_a_slow_device(void **state)
 		console_run();
 	}
 	assert_false(wanted);
-	assert_false(console_congested());
+	assert_false(console_congested(d0));
 	room = sizeof(out);
 	console_hypervisor_write("end\n", 4, true);
 	out[out_n] = '\0';
 	assert_non_null(strstr(out, "bytes of output lost"));
 	assert_non_null(strstr(out, "end\r\n"));
+}
+
+static struct console_device full = {
+	.name = "full",
+	.write = slow_write,
+	.read = no_input,
+	.want_write = want,
+};
+
+static void a_flood_does_not_hold_up_who_has_the_console(void **state)
+{
+	char line[200];
+
+	console_boot_done();
+	room = 0;
+	out_n = 0;
+	console_attach(&full);
+	memset(line, 'q', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (unsigned i = 0; i < 200; i++)
+		console_domain_write(d1, line, sizeof(line));
+	assert_true(console_congested(d1));
+	assert_false(console_congested(d0));
+	write_as(d0, "from dom0\n");
+	/* Drained a little: the flood goes on before dom0's next line. */
+	room = 1000;
+	console_run();
+	for (unsigned i = 0; i < 20; i++)
+		console_domain_write(d1, line, sizeof(line));
+	assert_false(console_congested(d0));
+	write_as(d0, "once more\n");
+	for (unsigned i = 0; i < 2000 && wanted; i++) {
+		room = 16;
+		console_run();
+	}
+	out[out_n] = '\0';
+	assert_non_null(strstr(out, "from dom0\r\n"));
+	assert_non_null(strstr(out, "once more\r\n"));
+}
+
+/* What does not fit waits in the ring of the guest that printed it, and nothing of it is lost. */
+static void a_full_buffer_leaves_text_in_the_ring(void **state)
+{
+	struct xencons_interface *r;
+	unsigned sent = 0, lines = 0;
+	uint32_t port;
+
+	assert_int_equal(evtchn_alloc_served(d1, 0, 0, console_served, &port), 0);
+	assert_int_equal(console_set_ring(d1, gfn(RING_GFN), port), 0);
+	r = arch_frame_map(p2m_lookup(d1, gfn(RING_GFN)).mfn);
+	console_boot_done();
+	room = 0;
+	out_n = 0;
+	console_attach(&full);
+	/* Three times what the buffer gives it. */
+	for (unsigned step = 0; step < 100000 && sent < 24576; step++) {
+		for (; sent < 24576 && r->out_prod - r->out_cons < sizeof(r->out); sent++)
+			r->out[r->out_prod++ % sizeof(r->out)] = sent % 64 == 63 ? '\n' : 'a';
+		console_served(d1, port);
+		if (step < 100)
+			continue;
+		room = 16;
+		console_run();
+	}
+	for (unsigned i = 0; i < 100000 && (wanted || r->out_prod != r->out_cons); i++) {
+		room = 16;
+		console_run();
+	}
+	out[out_n] = '\0';
+	assert_null(strstr(out, "lost"));
+	for (const char *s = out; (s = strchr(s, '\n')) != NULL; s++)
+		lines++;
+	assert_int_equal(lines, 24576 / 64);
 }
 
 static void the_ring_of_messages_is_read_in_pieces(void **state)
@@ -453,6 +527,8 @@ int main(void)
 		TEST(long_writes_are_done_in_steps),
 		TEST(wrong_calls_are_refused),
 		TEST(nobody_waits_for_a_slow_device),
+		TEST(a_flood_does_not_hold_up_who_has_the_console),
+		TEST(a_full_buffer_leaves_text_in_the_ring),
 		TEST(the_ring_of_messages_is_read_in_pieces),
 	};
 

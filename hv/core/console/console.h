@@ -41,6 +41,8 @@ void ring_append(const char *s, size_t n);
 
 /* pv.c, with state->lock held: move what the guest printed / what was typed. */
 void pv_input(struct console_state *s);
+/* pv.c: take what `d` has in its ring, as if it had just said so. False: it has none. */
+bool pv_serve(struct domain *d);
 
 /* output.c */
 extern struct lock console_lock; /* rank CONSOLE: device, its buffer, the ring */

@@ -6,16 +6,19 @@
  * the open line is ended first and goes on in a new one.
  *
  * Text waits in a buffer until the device takes it; nobody waits for the device except while booting, with
- * sync_console, and in a panic. What does not fit is counted and the loss is printed. The lock ranks last, so
- * every place may print.
+ * sync_console, and in a panic. What does not fit is counted and the loss is printed; domains fill half of the buffer at most,
+ * so that no flood of theirs keeps out the hypervisor or who has its console. The lock ranks last, so every place may print.
  */
 #include "console.h"
+#include <hv/domain.h>
 #include <hv/option.h>
 #include <hv/softirq.h>
 #include <hv/string.h>
 
 #define BUFFER_SIZE 16384u
 #define MARK_SIZE   16u
+/* The end of an open line, a note of lost output, the mark, and the end. */
+#define FRAMING     (MARK_SIZE + 64u)
 /* Polls of a device that takes nothing before it is given up: far above a character at 9600 baud. */
 #define PATIENCE    10000000u
 
@@ -28,6 +31,15 @@ static uint32_t lost;       /* [console_lock] bytes */
 static domid_t open_owner = DOMID_INVALID; /* [console_lock] whose line is open; INVALID: none is */
 static bool synchronous = true;            /* [a] */
 static bool panicking;                     /* [a] */
+static bool held_up; /* [a] somebody found the buffer full and waits for room */
+
+/* How far `owner` may fill the buffer. Half of it is for the hypervisor and for domains with its console. */
+static uint32_t share_of(domid_t owner)
+{
+	const struct domain *d = owner == DOMID_XEN ? NULL : domain_find(owner);
+
+	return !d || (d->roles & ROLE_CONSOLE) ? BUFFER_SIZE : BUFFER_SIZE / 2;
+}
 
 /* In a panic the lock may be held by whoever panicked. */
 static void console_take(void) ACQUIRES(console_lock) NO_LOCK_CHECK
@@ -63,6 +75,20 @@ static void push(void)
 	}
 	if (device && device->want_write)
 		device->want_write(device, head != tail);
+}
+
+/* Room for n bytes of `owner` and what frames them; otherwise they are counted as lost. */
+static bool fits(domid_t owner, size_t n)
+{
+	uint32_t share = share_of(owner);
+
+	n += FRAMING;
+	if (head - tail + n > share)
+		push();
+	if (head - tail + n <= share)
+		return true;
+	lost += (uint32_t)(n - FRAMING);
+	return false;
 }
 
 static void put(char c)
@@ -111,17 +137,21 @@ static void begin_line(domid_t owner)
 void output_line(domid_t owner, const char *s, size_t n)
 {
 	console_take();
-	begin_line(owner);
-	put_text(s, n);
-	put_text("\n", 1);
-	open_owner = DOMID_INVALID;
-	push();
+	if (fits(owner, n)) {
+		begin_line(owner);
+		put_text(s, n);
+		put_text("\n", 1);
+		open_owner = DOMID_INVALID;
+		push();
+	}
 	console_give();
 }
 
 void output_direct(domid_t owner, const char *s, size_t n)
 {
 	console_take();
+	if (!fits(owner, 2 * n))
+		n = 0;
 	for (size_t i = 0; i < n; i++) {
 		/* An end of line does not open another one. */
 		if (s[i] == '\n' && open_owner == owner) {
@@ -175,9 +205,33 @@ void console_drain(void)
 	console_give();
 }
 
-bool console_congested(void)
+bool console_congested(const struct domain *d)
 {
-	return read_once(&head) - read_once(&tail) > BUFFER_SIZE / 4 * 3;
+	if (read_once(&head) - read_once(&tail) <= share_of(d->id) / 4 * 3)
+		return false;
+	write_once(&held_up, true);
+	return true;
+}
+
+/* Somebody was held up: below half of the smaller share, rings are fetched again, in turns. */
+static void go_on(void)
+{
+	static domid_t turn; /* [a] whose ring is first, roughly */
+	domid_t from = read_once(&turn);
+
+	if (!read_once(&held_up) || read_once(&head) - read_once(&tail) > BUFFER_SIZE / 4)
+		return;
+	write_once(&held_up, false);
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (struct domain *d = domain_first(); d; d = domain_next(d)) {
+			if ((d->id >= from) != (pass == 0) || !pv_serve(d))
+				continue;
+			if (read_once(&held_up)) { /* the next one begins the next round */
+				write_once(&turn, (domid_t)(d->id + 1));
+				return;
+			}
+		}
+	}
 }
 
 void console_panic_mode(void)
@@ -200,6 +254,7 @@ void console_run(void)
 	console_take();
 	push();
 	console_give();
+	go_on();
 	if (input_take(dev))
 		softirq_raise_here(SOFTIRQ_CONSOLE);
 }

@@ -28,6 +28,9 @@ static bool pv_output(struct domain *d, struct console_state *s)
 		char chunk[CHUNK];
 		uint32_t used, n = 0;
 
+		/* The rest stays in the ring, where only its own guest waits for it (pv_serve). */
+		if (console_congested(d))
+			return any;
 		lock_take(&s->lock);
 		r = ring_of(s);
 		if (!r) {
@@ -70,6 +73,21 @@ void pv_input(struct console_state *s)
 		return;
 	store_release(&r->in_prod, s->in_prod);
 	evtchn_notify_served(s->domain, s->port);
+}
+
+bool pv_serve(struct domain *d)
+{
+	struct console_state *s = d->console;
+	uint32_t port;
+
+	if (!s)
+		return false;
+	lock_take(&s->lock);
+	port = pin_held(&s->ring) ? s->port : 0;
+	lock_release(&s->lock);
+	if (port)
+		console_served(d, port);
+	return port != 0;
 }
 
 /* The guest sent on its console port: it has printed, or has made room for input. */

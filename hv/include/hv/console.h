@@ -42,8 +42,11 @@ void console_hypervisor_write(const char *s, size_t n, bool show);
 void console_boot_done(void);
 /* The machine is about to end: wait until everything is out. */
 void console_drain(void);
-/* Is the buffer so full that a domain should be held up rather than lose output? */
-bool console_congested(void);
+/*
+ * Is the buffer so full that `d` should be held up rather than lose output? A domain without the hypervisor's console may fill half
+ * of it, so that it cannot hold up who has that console. What is in a PV ring is fetched once there is room again.
+ */
+bool console_congested(const struct domain *d);
 /* Write without buffering from now on, whatever the locks say. */
 void console_panic_mode(void);
 
