@@ -98,13 +98,6 @@ void arch_lock_released(void)
 	sim_switch_point();
 }
 
-/* Guests may write what the door is copying: what they do with their own memory is theirs to answer for. */
-const char *__tsan_default_suppressions(void);
-__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void)
-{
-	return "race:hv/core/guest/copy.c\n";
-}
-
 /* ---- idle ---------------------------------------------------------------------------------------- */
 
 /* Nothing can happen by itself any more. Looked at by CPU 0, while it is idle itself. */

@@ -8,7 +8,6 @@
 
 #include <arch/memory.h>
 #include <hv/policy.h>
-#include <hv/string.h>
 
 /* One end of a copy: a held frame. */
 struct side {
@@ -76,7 +75,7 @@ static void copy_bytes(const struct side *to, unsigned to_at, const struct side 
 	char *src = arch_frame_map(from->frame);
 	char *dst = arch_frame_map(to->frame);
 
-	memmove(dst + to_at, src + from_at, n);
+	copy_racing(dst + to_at, src + from_at, n);
 	arch_frame_unmap(dst);
 	arch_frame_unmap(src);
 }

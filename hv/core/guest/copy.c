@@ -16,7 +16,6 @@
 #include <arch/memory.h>
 #include <hv/domain.h>
 #include <hv/reason.h>
-#include <hv/string.h>
 
 /* The byte at `va` and the frame it is in, held; NULL: not mapped, not permitted or not its own. */
 static ALWAYS_INLINE char *page_begin(struct vcpu *v, gva_t va, bool write, mfn_t *m)
@@ -63,7 +62,7 @@ static ALWAYS_INLINE void copy(void *dst, const void *src, size_t n)
 
 	if (unlikely((((uintptr_t)d | (uintptr_t)s | n) & (WORD_BYTES - 1)) ||
 		     n > SMALL_WORDS * WORD_BYTES)) {
-		memcpy(dst, src, n);
+		copy_racing(dst, src, n);
 		return;
 	}
 	for (; n; n -= WORD_BYTES)

@@ -53,6 +53,26 @@ void sim_switch_point(void);
 #define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
+/*
+ * memmove() of bytes that a guest may write or read at the same moment: what arrives is any mixture of old and new.
+ * ThreadSanitizer is told byte by byte that this is meant.
+ */
+static inline void copy_racing(void *dst, const void *src, unsigned long n)
+{
+#ifdef HV_TSAN
+	const char *s = src;
+	char *d = dst;
+
+	for (unsigned long i = 0; i < n; i++) {
+		unsigned long at = d <= s ? i : n - 1 - i;
+
+		write_once(&d[at], read_once(&s[at]));
+	}
+#else
+	__builtin_memmove(dst, src, n);
+#endif
+}
+
 /* Bit `nr` of an array of unsigned long shared with a guest or another CPU; old value returned. */
 #define BITS_PER_LONG (8u * (unsigned)sizeof(unsigned long))
 
