@@ -2,6 +2,7 @@
 /* Rules of domains and vCPUs: creation, states, pausing, run states, watchdogs, destruction, permission. */
 #include "sim.h"
 
+#include <arch/cpu.h>
 #include <arch/timer.h>
 #include <hv/policy.h>
 #include <hv/string.h>
@@ -340,6 +341,48 @@ static void destruction_while_everything_runs(void **state)
 
 /* ---- run states -------------------------------------------------------------------------------- */
 
+/* A CPU inside the hypervisor, as a sender that has found the event words of a vCPU and stands still. */
+struct sender {
+	struct vcpu *v;
+	mfn_t m;
+	uint64_t until;
+	bool gone;
+};
+
+static void stand_still(void *arg)
+{
+	struct sender *s = arg;
+
+	while (arch_time_ns() < s->until) {
+		sim_check(frame_of(s->m)->owner == s->v->domain->id);
+		s->gone |= !read_once(&s->v->info);
+		arch_cpu_relax();
+	}
+}
+
+static void event_words_stay_while_a_sender_may_use_them(void **state)
+{
+	struct sender s = { .gone = false };
+	struct domain *d;
+	domid_t id;
+
+	boot();
+	d = sim_domain(1, 16);
+	id = d->id;
+	lock_take(&d->lock);
+	assert_int_equal(vcpu_set_info(d->vcpu[0], gfn(7), 0), 0);
+	lock_release(&d->lock);
+	s.v = d->vcpu[0];
+	s.m = p2m_lookup(d, gfn(7)).mfn;
+	s.until = arch_time_ns() + 200000;
+	sim_on_cpu(1, stand_still, &s);
+	domain_destroy(d);
+	assert_true(sim_run(sim_domain_gone, &id));
+	assert_true(s.gone); /* destruction had come so far while it stood there */
+	assert_int_not_equal(frame_of(s.m)->owner, id);
+	end();
+}
+
 static void moves_that_mean_nothing_change_nothing(void **state)
 {
 	struct domain *d;
@@ -500,6 +543,7 @@ int main(void)
 		cmocka_unit_test(crash_says_why),
 		cmocka_unit_test(reference_keeps_the_structure_not_the_domain),
 		cmocka_unit_test(destruction_while_everything_runs),
+		cmocka_unit_test(event_words_stay_while_a_sender_may_use_them),
 		cmocka_unit_test(moves_that_mean_nothing_change_nothing),
 		cmocka_unit_test(pauses_survive_going_down),
 		cmocka_unit_test(times_add_up),

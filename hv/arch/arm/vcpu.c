@@ -246,10 +246,12 @@ int arch_vcpu_init(struct vcpu *v)
 	return 0;
 }
 
-void arch_vcpu_free(struct vcpu *v)
+void arch_vcpu_stop(struct vcpu *v)
 {
-	vtimer_free(v);
+	vtimer_stop(v);
 }
+
+void arch_vcpu_free(struct vcpu *v) {}
 
 /* Only what EL1 and EL0 may be: a guest that could name EL2 here would be us. */
 static bool pstate_allowed(uint64_t pstate)

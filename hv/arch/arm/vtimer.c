@@ -234,7 +234,7 @@ void vtimer_init(struct vcpu *v)
 	timer_init(&v->arch.ptimer.wake, ptimer_due, v->cpu);
 }
 
-void vtimer_free(struct vcpu *v)
+void vtimer_stop(struct vcpu *v)
 {
 	timer_stop(&v->arch.vtimer.wake);
 	timer_stop(&v->arch.ptimer.wake);

@@ -94,6 +94,9 @@ void guest_forget(struct sim_guest *g)
 	free(g);
 }
 
+/* The simulator's guests have no timers but core's. */
+void arch_vcpu_stop(struct vcpu *v) {}
+
 void arch_vcpu_free(struct vcpu *v)
 {
 	if (load_acquire(&v->arch.loaded))

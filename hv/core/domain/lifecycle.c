@@ -135,12 +135,16 @@ enum destroy_phase {
 	DESTROY_VCPUS, /* until no CPU runs or holds one */
 	DESTROY_EVTCHN,
 	DESTROY_GNTTAB,
+	DESTROY_DETACH,
+	DESTROY_GRACE, /* until nobody is under way who found a vCPU's event words or timer before */
 	DESTROY_PINS,
 	DESTROY_DEVICES, /* before the memory that they reach */
 	DESTROY_MEMORY,
 	DESTROY_UNLIST,
 	DESTROY_DONE,
 };
+
+enum { GRACE_NONE, GRACE_RUNS, GRACE_OVER }; /* domain.grace */
 
 static bool all_off_cpu(const struct domain *d)
 {
@@ -150,22 +154,59 @@ static bool all_off_cpu(const struct domain *d)
 	return true;
 }
 
-/* One vCPU a step: out of the scheduler, its timers and pins gone. 0 when all are. */
-static int detach_vcpu_step(struct domain *d)
+/* The next vCPU of this phase, or NULL. */
+static struct vcpu *next_vcpu(struct domain *d)
 {
 	while (d->destroy_next < d->max_vcpus) {
 		struct vcpu *v = d->vcpu[d->destroy_next++];
 
-		if (!v)
-			continue;
-		timer_stop(&v->singleshot);
-		vcpu_stop_periodic(v);
-		timer_stop(&v->poll);
-		vcpu_unpin(v);
-		sched_unit_remove(v);
-		return -ERR_RESTART;
+		if (v)
+			return v;
 	}
-	return 0;
+	return NULL;
+}
+
+/* One vCPU a step: out of the scheduler, no timer, and senders find no event words any more. 0 when all are. */
+static int detach_step(struct domain *d)
+{
+	struct vcpu *v = next_vcpu(d);
+
+	if (!v)
+		return 0;
+	timer_stop(&v->singleshot);
+	vcpu_stop_periodic(v);
+	timer_stop(&v->poll);
+	arch_vcpu_stop(v);
+	store_release(&v->info, (struct vcpu_info *)NULL);
+	sched_unit_remove(v);
+	return -ERR_RESTART;
+}
+
+static void grace_over(struct rcu_head *h)
+{
+	store_release(&container_of(h, struct domain, rcu)->grace, (uint8_t)GRACE_OVER);
+}
+
+/* d->rcu is free for this: the structure's own turn comes after the last reference, and the destroyer has one. */
+static int grace_step(struct domain *d)
+{
+	if (load_acquire(&d->grace) == GRACE_NONE) {
+		write_once(&d->grace, (uint8_t)GRACE_RUNS);
+		rcu_call(&d->rcu, grace_over);
+	}
+	return load_acquire(&d->grace) == GRACE_OVER ? 0 : -ERR_RESTART;
+}
+
+/* One vCPU a step: the frames that its event words and records were in may go. 0 when all are. */
+static int unpin_step(struct domain *d)
+{
+	struct vcpu *v = next_vcpu(d);
+
+	if (!v)
+		return 0;
+	arch_vcpu_stop(v); /* what a timer's function that ran at the first time has armed again */
+	vcpu_unpin(v);
+	return -ERR_RESTART;
 }
 
 static int destroy_phase_step(struct domain *d)
@@ -174,10 +215,12 @@ static int destroy_phase_step(struct domain *d)
 	case DESTROY_VCPUS: return all_off_cpu(d) ? 0 : -ERR_RESTART;
 	case DESTROY_EVTCHN: return evtchn_destroy_step(d);
 	case DESTROY_GNTTAB: return gnttab_destroy_step(d);
-	case DESTROY_PINS:
+	case DESTROY_DETACH:
 		watchdog_stop(d);
 		console_release_ring(d);
-		return detach_vcpu_step(d);
+		return detach_step(d);
+	case DESTROY_GRACE: return grace_step(d);
+	case DESTROY_PINS: return unpin_step(d);
 	case DESTROY_DEVICES: return iommu_context_destroy_step(d);
 	case DESTROY_MEMORY: return p2m_destroy_step(d);
 	default: /* DESTROY_UNLIST */
@@ -211,6 +254,7 @@ int domain_destroy_step(struct domain *d)
 	err = destroy_phase_step(d);
 	if (err)
 		return err;
+	d->destroy_next = 0;
 	return ++d->destroy_phase == DESTROY_DONE ? 0 : -ERR_RESTART;
 }
 

@@ -329,7 +329,6 @@ int vcpu_set_info(struct vcpu *v, gfn_t g, unsigned offset)
 
 void vcpu_unpin(struct vcpu *v)
 {
-	store_release(&v->info, NULL);
 	pin_put(&v->info_pin);
 	pin_put(&v->runstate_pin[0]);
 	pin_put(&v->runstate_pin[1]);

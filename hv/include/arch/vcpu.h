@@ -16,6 +16,13 @@ void arch_domain_free(struct domain *d);
 
 /* Reset state; not runnable before arch_vcpu_set_context() or the architecture's own start (PSCI, INIT/SIPI). */
 MUST_USE int arch_vcpu_init(struct vcpu *v);
+/*
+ * Stop the architecture's timers of `v`, whose domain is dying; no CPU has it, and none will. Their functions must not
+ * arm them again after that, except one that runs at that moment: so it is called a second time after a grace
+ * period. Another one passes before arch_vcpu_free().
+ */
+void arch_vcpu_stop(struct vcpu *v);
+/* Give back what arch_vcpu_init() took. Stopped, or never run. */
 void arch_vcpu_free(struct vcpu *v);
 
 /* Move from and to the ABI's form (xen/xen.h, arch). Checks what the guest asks. Not running. */

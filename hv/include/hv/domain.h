@@ -95,6 +95,7 @@ struct domain {
 	bool destroying;          /* [a] domain_destroy() was called */
 	uint32_t destroy_phase;   /* [destroyer] domain_destroy_step's place */
 	uint32_t destroy_next;    /* [destroyer] vCPU to treat next */
+	uint8_t grace;            /* [a] destruction: how far its grace period is (lifecycle.c) */
 
 	uint8_t uuid[16];         /* [c] */
 	uint32_t create_flags;    /* [c] XEN_DOMCTL_CDF_* */

@@ -116,7 +116,7 @@ MUST_USE int vcpu_set_info(struct vcpu *v, gfn_t g, unsigned offset);
 MUST_USE int vcpu_set_runstate_area(struct vcpu *v, gva_t area);
 /* No tick comes any more, although one may be under way on another CPU. */
 void vcpu_stop_periodic(struct vcpu *v);
-/* Drop the pins (destruction, soft reset). */
+/* Drop the pins: v->info no longer points into one, and a grace period has passed since. Destruction. */
 void vcpu_unpin(struct vcpu *v);
 
 /* Allocate vCPU `id` of `d` (OFFLINE, no context). Domain lock held. Charged to d's pool. */

@@ -108,9 +108,13 @@ int arch_vcpu_init(struct vcpu *v)
 	return 0;
 }
 
+void arch_vcpu_stop(struct vcpu *v)
+{
+	vlapic_stop(v);
+}
+
 void arch_vcpu_free(struct vcpu *v)
 {
-	vlapic_free(v);
 	fpu_free(v);
 	hvm->vcpu_free(v);
 }

@@ -301,7 +301,7 @@ static void timer_fired(struct timer *t)
 
 	if (!(lvt & LVT_MASKED))
 		vlapic_request(v, (uint8_t)lvt, false);
-	if (TIMER_MODE(lvt) == TIMER_PERIODIC && a->timer_initial) {
+	if (TIMER_MODE(lvt) == TIMER_PERIODIC && read_once(&a->timer_initial)) {
 		uint64_t now = arch_time_ns(), next = t->expires + timer_period(a);
 
 		/* A period so short that it would take the CPU away is stretched. */
@@ -543,7 +543,8 @@ void vlapic_init(struct vcpu *v)
 	timer_init(&a->timer, timer_fired, this_cpu());
 }
 
-void vlapic_free(struct vcpu *v)
+void vlapic_stop(struct vcpu *v)
 {
+	write_once(&v->arch.lapic.timer_initial, 0u); /* timer_fired() leaves it alone now */
 	timer_stop(&v->arch.lapic.timer);
 }

@@ -153,7 +153,8 @@ void instruction_abort(struct vcpu *v, uint64_t esr);
 
 void vtimer_init(struct vcpu *v);
 void vtimer_reset(struct vcpu *v);
-void vtimer_free(struct vcpu *v);
+/* The host timers that stand in for its own. */
+void vtimer_stop(struct vcpu *v);
 void vtimer_save(struct vcpu *v);
 void vtimer_load(struct vcpu *v);
 /* PPI 27 fired on this CPU with `v` loaded; acknowledged, priority dropped, not deactivated. */

@@ -31,7 +31,8 @@ struct vlapic {
 MUST_USE int vlapic_domain_init(struct domain *d);
 /* State after reset; the base address and BSP flag too. */
 void vlapic_init(struct vcpu *v);
-void vlapic_free(struct vcpu *v);
+/* For good: arch_vcpu_stop(). */
+void vlapic_stop(struct vcpu *v);
 /* Request an interrupt; wakes or kicks the vCPU. Any CPU. */
 void vlapic_request(struct vcpu *v, uint8_t vector, bool level);
 /* The same even while the APIC is off by software: kept until it is on. The event upcall, which is raised once only. */
