@@ -13,14 +13,15 @@
 #include <hv/policy.h>
 #include <xen/memory.h>
 
-#define OP_BITS        6u
-#define OP_MASK        ((1u << OP_BITS) - 1)
-#define START(a)       ((a)[0] >> OP_BITS)
+#define OP_BITS    6u
+#define OP_MASK    ((1u << OP_BITS) - 1)
+#define START(a)   ((a)[0] >> OP_BITS)
 
-/* Largest extents, as Xen's defaults have them. */
-#define ORDER_GUEST    ORDER_2M
-#define ORDER_HARDWARE 12u
-#define ORDER_CONTROL  MAX_ORDER
+/*
+ * The largest extent is what can be cleared in one step. Xen lets a controlling domain have more by default, but it is
+ * an option there (memop-max-order), so that tools which ask for 1 GiB go on with 2 MiB when that is refused.
+ */
+#define MAX_EXTENT ORDER_2M
 
 static int64_t restart(uint64_t *a, uint64_t done)
 {
@@ -44,13 +45,6 @@ static int find_domain(struct vcpu *v, domid_t id, struct domain **d)
 }
 
 /* ---- reservations ---------------------------------------------------------------------------- */
-
-static unsigned max_order(const struct domain *d)
-{
-	return d->roles & ROLE_CONTROL    ? ORDER_CONTROL
-	       : d->roles & ROLE_HARDWARE ? ORDER_HARDWARE
-					  : ORDER_GUEST;
-}
 
 /* XENMEMF_*: an address limit means below 4 GiB; the node is the domain's own. */
 static int alloc_flags(uint32_t mem_flags, unsigned *flags)
@@ -78,7 +72,6 @@ static int one_extent(unsigned op, struct domain *d, gfn_t g, unsigned order, un
 static int check_reservation(struct vcpu *v, const struct xen_memory_reservation *r, uint64_t start,
 			     struct domain **d, unsigned *flags)
 {
-	unsigned order = max_order(v->domain);
 	int err;
 
 	if (r->nr_extents > UINT32_MAX >> OP_BITS)
@@ -91,8 +84,8 @@ static int check_reservation(struct vcpu *v, const struct xen_memory_reservation
 	err = alloc_flags(r->mem_flags, flags);
 	if (err)
 		return err;
-	if (r->extent_order > order)
-		return refuse(R_BAD_ORDER, v->domain->id, order, r->extent_order);
+	if (r->extent_order > MAX_EXTENT)
+		return refuse(R_BAD_ORDER, v->domain->id, MAX_EXTENT, r->extent_order);
 	return 0;
 }
 

@@ -45,11 +45,14 @@ void domain_mem_destroy(struct domain *d)
 static int take(struct domain *d, uint64_t n, uint64_t *own)
 {
 	struct domain_mem *mem = &d->mem;
+	uint64_t has;
 	int err = 0;
 
 	lock_take(&mem->lock);
+	/* Parked frames are the domain's as well: it must not get others beside them. */
+	has = mem->used + mem->parked;
 	*own = MIN(n, mem->claimed);
-	if (mem->used > mem->max || n > mem->max - mem->used) {
+	if (has > mem->max || n > mem->max - has) {
 		err = refuse(R_MEM_LIMIT, d->id, mem->max, n);
 	} else if (n > *own && !heap_claim(n - *own)) {
 		err = refuse(R_NO_MEMORY, d->id, heap_available() + *own, n);
