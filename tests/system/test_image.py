@@ -57,6 +57,17 @@ def test_nothing_runs_speculatively_behind_eret():
                 assert code[i + 1:i + 2] and code[i + 1] in ("dsb", "sb"), name
 
 
+def test_cleared_memory_is_cleared_in_memory():
+    """Each clearing instruction or loop is followed by a clean, and all are waited for: no cache shows it here."""
+    code = [line.split("//")[0].split() for line in functions()["page_clear"]]
+    for i, words in enumerate(code):
+        if words[:2] == ["dc", "zva,"]:
+            assert code[i + 1] == ["dc", "cvac,", words[2]]
+        if words[0] == "ret":
+            assert code[i - 1] == ["dsb", "sy"]
+    assert sum(words[:2] == ["dc", "cvac,"] for words in code) == 5
+
+
 def test_every_function_of_the_symbol_file_is_in_the_image():
     symbols = (BUILD / "krypton-arm64.sym").read_text().splitlines()
     assert len(symbols) > 500 and symbols == sorted(symbols, key=lambda s: s.split()[0])

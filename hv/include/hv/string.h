@@ -21,7 +21,7 @@ char *strrchr(const char *s, int c);
 /* Copies at most n - 1 bytes and always terminates; false when it did not fit. n > 0. */
 bool strcopy(char *dst, const char *src, size_t n);
 
-/* One 4 KiB page, page-aligned. */
+/* One 4 KiB page, page-aligned. Where caches can be bypassed (Arm), in memory as well. */
 void page_clear(void *page);
 
 /*
