@@ -157,20 +157,23 @@ ready := $O/include/public $O/include/generated/version.h
 
 # ---- one hypervisor -----------------------------------------------------------------------------
 
-archives-arm64  = $(CACHE)/arm64/libfdt.a
-archives-x86_64 = $(CACHE)/x86_64/libfdt.a $(CACHE)/x86_64/liblzma.a
+archives-arm64  = $(CACHE)/arm64/libfdt.a $(CACHE)/arm64/libz.a
+archives-x86_64 = $(CACHE)/x86_64/libfdt.a $(CACHE)/x86_64/libz.a $(CACHE)/x86_64/liblzma.a
 $(CACHE)/%/libfdt.a:
 	$(call say,DEBS,$@)
 	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* libfdt
-# x86 kernels come packed (hv/boot/payload.c).
+# Kernels come packed (hv/boot/payload.c).
+$(CACHE)/%/libz.a:
+	$(call say,DEBS,$@)
+	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* zlib
 $(CACHE)/%/liblzma.a:
 	$(call say,DEBS,$@)
 	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* lzma
-$O/x86_64/hv/boot/payload.c.o: | $(CACHE)/x86_64/liblzma.a
+$O/x86_64/hv/boot/payload_xz.c.o: | $(CACHE)/x86_64/liblzma.a
 
 define hypervisor
 cmd-$(1) := $(cc-$(1)) $(cflags-hv) $(cflags-$(1)) $$(call std-include,$(cc-$(1))) \
-	    $(pub-include) $$(call hv-include,$(1))
+	    $(pub-include) $$(call hv-include,$(1)) -isystem $(CACHE)/$(1)/include
 src-$(1) := $(sort $(core-src) $(boot-src) $(freestanding-src) $($(1)-src))
 obj-$(1) := $$(patsubst %,$O/$(1)/%.o,$$(src-$(1)))
 
@@ -233,6 +236,7 @@ all: $(1)
 endef
 
 $(foreach a,$(arches),$(eval $(call hypervisor,$(a))))
+$(foreach a,$(arches),$(eval $O/$(a)/hv/boot/payload_gzip.c.o: | $(CACHE)/$(a)/libz.a))
 
 $O/krypton-arm64: $O/arm64/krypton.elf
 	$(call say,OBJCOPY,$@)

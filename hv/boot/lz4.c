@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One block of LZ4 (LZ4 block format description): sequences of a token, literals, and a match that lies up to 64 KiB back in what
+ * LZ4: blocks (LZ4 block format description): sequences of a token, literals, and a match that lies up to 64 KiB back in what
  * was unpacked already. The input is hostile: every length is compared with what is left of both buffers before a byte moves.
  */
 #include <hv/payload.h>
@@ -74,3 +74,37 @@ bool lz4_block(const void *src, size_t n, void *dst, size_t room, size_t *size)
 	}
 	return false;
 }
+
+static uint32_t le32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* The legacy format that Linux uses: a magic number, then blocks of at most 8 MiB, each after its packed size. */
+static bool unpack(const void *src, size_t n, void *dst, size_t room, size_t *size)
+{
+	const uint8_t *p = (const uint8_t *)src + 4;
+	size_t left = n - 4;
+
+	*size = 0;
+	while (left >= 4) {
+		uint32_t packed = le32(p);
+		size_t got;
+
+		if (packed == 0 || packed > left - 4)
+			break; /* the end: padding, or the unpacked size that Linux appends */
+		if (!lz4_block(p + 4, packed, (uint8_t *)dst + *size, room - *size, &got))
+			return false;
+		*size += got;
+		p += 4 + packed;
+		left -= 4 + packed;
+	}
+	return *size != 0;
+}
+
+const struct payload_format payload_lz4 = {
+	.name = "lz4", .magic = { 0x02, 0x21, 0x4c, 0x18 }, .length = 4, .unpack = unpack
+};

@@ -14,6 +14,7 @@
 #include <hv/hypercall.h>
 #include <hv/log.h>
 #include <hv/option.h>
+#include <hv/payload.h>
 #include <hv/sched.h>
 #include <hv/state.h>
 #include <hv/trace.h>
@@ -70,6 +71,9 @@ static void build_domains(void)
 /* Only domains that may be built again keep what they were loaded from. */
 static void release_modules(void)
 {
+	for (uint32_t i = 0; i < boot_info.nr_domains; i++)
+		if (boot_info.domain[i].is_dom0 || boot_info.domain[i].skip)
+			payload_release(&boot_info.domain[i]);
 	for (uint32_t i = 0; i < boot_info.nr_modules; i++) {
 		const struct boot_module *m = &boot_info.module[i];
 		const struct boot_domain *b = &boot_info.domain[m->domain];

@@ -9,10 +9,13 @@
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <hv/frame.h>
+#include <hv/payload.h>
 #include <hv/softirq.h>
 #include <string.h>
 
 struct sim sim;
+
+const struct payload_format *const payload_formats[] = { &payload_lz4, &payload_zstd, NULL };
 
 /* CPU 0 before it has an area of core's, and all it ever has in a bare machine. */
 static struct cpu boot_area;

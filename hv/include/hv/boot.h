@@ -64,7 +64,7 @@ struct boot_domain {
 	uint64_t progress;  /* how far that is, bytes */
 	void *tree;         /* its device tree, kept for the next time; NULL: not made yet */
 	uint32_t tree_size; /* bytes */
-	void *unpacked; /* its kernel, where the module is packed (x86); NULL: not unpacked yet */
+	void *unpacked; /* its kernel, where the module is packed; NULL: not unpacked yet */
 	uint64_t unpacked_size; /* bytes */
 	void *passthrough;      /* what its device tree fragment names; NULL: none */
 	bool rebuild;           /* it asked for a reboot */

@@ -29,8 +29,13 @@ struct plan {
 	uint64_t tree;                /* guest physical */
 };
 
-/* kernel.c: judge the header of a module; false: unusable, logged. */
-MUST_USE bool kernel_parse(const struct boot_module *m, struct kernel_image *k);
+/* kernel.c */
+/* Unpack the domain's kernel where it is packed, while booting; what is unpacked stays for the next time. */
+MUST_USE bool kernel_prepare(struct boot_domain *b);
+/* The file, unpacked. */
+const void *kernel_file(const struct boot_domain *b, uint64_t *size);
+/* Judge its header; false: unusable, logged. */
+MUST_USE bool kernel_parse(const struct boot_domain *b, struct kernel_image *k);
 
 /* memory.c */
 /* Guest RAM of `b` into plan->bank. False: does not fit the address space, logged. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kernels for 64-bit Arm: the Image header (Linux, Documentation/arm64/booting.rst). Whatever the file
+ * Kernels for 64-bit Arm: the Image header (Linux, Documentation/arm64/booting.rst), alone or packed with gzip. Whatever the file
  * says is checked against what is there.
  */
 #include "boot.h"
 #include <hv/log.h>
+#include <hv/payload.h>
 #include <hv/string.h>
 
 struct image_header {
@@ -29,13 +30,32 @@ static bool bad(const struct boot_module *m, const char *why)
 	return false;
 }
 
+/* Linux' Image.gz. The others that it can make do not say how large they are unpacked. */
+const struct payload_format *const payload_formats[] = { &payload_gzip, NULL };
+
+bool kernel_prepare(struct boot_domain *b)
+{
+	const struct boot_module *m = &boot_info.module[b->kernel];
+	const void *file = fill_module(m);
+
+	if (b->unpacked || !payload_format(file, m->size) || payload_share(b))
+		return true;
+	return payload_keep(b, m->node, file, m->size);
+}
+
+const void *kernel_file(const struct boot_domain *b, uint64_t *size)
+{
+	const struct boot_module *m = &boot_info.module[b->kernel];
+
+	*size = b->unpacked ? b->unpacked_size : m->size;
+	return b->unpacked ? b->unpacked : fill_module(m);
+}
+
 /* What somebody may have given instead of an Image. */
 static const char *other_format(const unsigned char *p, uint64_t size)
 {
 	uint32_t word;
 
-	if (p[0] == 0x1f && p[1] == 0x8b)
-		return "a gzip-compressed kernel: unpack it";
 	if (memcmp(p,
 		   "\x7f"
 		   "ELF",
@@ -76,18 +96,18 @@ static uint64_t whole_size(const unsigned char *file, uint64_t size, uint32_t pe
 	return end;
 }
 
-bool kernel_parse(const struct boot_module *m, struct kernel_image *k)
+bool kernel_parse(const struct boot_domain *b, struct kernel_image *k)
 {
-	const unsigned char *file = frame_va(paddr_to_mfn(m->start));
+	const struct boot_module *m = &boot_info.module[b->kernel];
 	struct image_header h;
+	uint64_t size;
+	const unsigned char *file = kernel_file(b, &size);
 
-	file += m->start.a & (PAGE_SIZE - 1);
-
-	if (m->size < sizeof(h))
+	if (size < sizeof(h))
 		return bad(m, "a truncated kernel: shorter than its header");
 	memcpy(&h, file, sizeof(h));
 	if (h.magic != IMAGE_MAGIC)
-		return bad(m, other_format(file, m->size));
+		return bad(m, other_format(file, size));
 	if (h.flags & IMAGE_BIG_ENDIAN)
 		return bad(m, "a big-endian kernel: not supported");
 	if (h.image_size == 0)
@@ -96,9 +116,9 @@ bool kernel_parse(const struct boot_module *m, struct kernel_image *k)
 		return bad(m, "its header's text offset is not inside 2 MiB");
 	if (h.image_size > (uint64_t)1 << 32)
 		return bad(m, "its header claims more than 4 GiB");
-	if (whole_size(file, m->size, h.pe_offset) > m->size)
+	if (whole_size(file, size, h.pe_offset) > size)
 		return bad(m, "a truncated kernel: its sections end behind the end of the file");
 	k->text_offset = h.text_offset;
-	k->memory = MAX(h.image_size, m->size);
+	k->memory = MAX(h.image_size, size);
 	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filling a domain, in bounded steps: memory, kernel, ramdisk, device tree, devices, first vCPU. The
+ * Filling a domain, in bounded steps: kernel unpacked (while booting, not bounded), memory, kernel, ramdisk, device tree, devices, first vCPU. The
  * guest begins with its caches off, so everything written for it is cleaned to memory.
  */
 #include "boot.h"
@@ -21,7 +21,15 @@
 /* What dom0's tree has beyond the host's. */
 #define DOM0_TREE_MORE  0x10000u
 
-enum load_phase { LOAD_MEMORY, LOAD_KERNEL, LOAD_RAMDISK, LOAD_TREE, LOAD_DEVICES, LOAD_DONE };
+enum load_phase {
+	LOAD_UNPACK,
+	LOAD_MEMORY,
+	LOAD_KERNEL,
+	LOAD_RAMDISK,
+	LOAD_TREE,
+	LOAD_DEVICES,
+	LOAD_DONE
+};
 
 /* ---- before the vCPUs ----------------------------------------------------------------------------- */
 
@@ -160,27 +168,34 @@ static int first_vcpu(struct domain *d, const struct plan *plan)
 
 /* ---- in order ------------------------------------------------------------------------------------------ */
 
-static int copy_module_step(struct boot_domain *b, struct domain *d, int index, uint64_t to)
+static int load_kernel(struct boot_domain *b, struct domain *d, const struct plan *plan)
 {
-	const struct boot_module *m = &boot_info.module[index];
+	uint64_t size;
+	const void *file = kernel_file(b, &size);
 
-	return fill_copy_step(b, d, to, fill_module(m), m->size);
+	return fill_copy_step(b, d, plan->kernel.start, file, size);
+}
+
+static int load_ramdisk(struct boot_domain *b, struct domain *d, const struct plan *plan)
+{
+	const struct boot_module *m = &boot_info.module[b->ramdisk];
+
+	return fill_copy_step(b, d, plan->ramdisk.start, fill_module(m), m->size);
 }
 
 static int load_phase_step(struct boot_domain *b, struct domain *d)
 {
 	struct plan plan;
 
+	if (b->phase == LOAD_UNPACK)
+		return kernel_prepare(b) ? 0 : -EINVAL;
 	if (b->phase == LOAD_MEMORY)
 		return memory_step(b, d);
 	if (!memory_plan(b, &plan) || !memory_place(b, &plan))
 		return -EINVAL;
 	switch ((enum load_phase)b->phase) {
-	case LOAD_KERNEL: return copy_module_step(b, d, b->kernel, plan.kernel.start);
-	case LOAD_RAMDISK:
-		if (b->ramdisk < 0)
-			return 0;
-		return copy_module_step(b, d, b->ramdisk, plan.ramdisk.start);
+	case LOAD_KERNEL: return load_kernel(b, d, &plan);
+	case LOAD_RAMDISK: return b->ramdisk < 0 ? 0 : load_ramdisk(b, d, &plan);
 	case LOAD_TREE: return load_tree(b, d, &plan);
 	case LOAD_DEVICES: return devices(b, d);
 	default: return first_vcpu(d, &plan);

@@ -64,7 +64,7 @@ bool memory_place(const struct boot_domain *b, struct plan *plan)
 	uint64_t ramdisk = b->ramdisk < 0 ? 0 : boot_info.module[b->ramdisk].size;
 	struct kernel_image k;
 
-	if (!kernel_parse(&boot_info.module[b->kernel], &k))
+	if (!kernel_parse(b, &k))
 		return false;
 	for (uint32_t i = 0; i < plan->nr_banks; i++) {
 		uint64_t end = plan->bank[i].start + plan->bank[i].size;

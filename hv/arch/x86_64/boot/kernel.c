@@ -4,7 +4,6 @@
  * while booting only, so a boot-time domain that may reboot keeps what was unpacked instead of its module.
  */
 #include "boot.h"
-#include <hv/frame.h>
 #include <hv/log.h>
 #include <hv/payload.h>
 #include <hv/string.h>
@@ -19,7 +18,8 @@
 #define SETUP_END       0x250u
 #define SECTOR          512u
 
-#define MAX_UNPACKED    ((uint64_t)1 << 30)
+const struct payload_format *const payload_formats[] = { &payload_xz, &payload_lz4, &payload_zstd,
+							 &payload_gzip, NULL };
 
 static uint32_t get(const uint8_t *p, unsigned n)
 {
@@ -64,73 +64,19 @@ static bool find_payload(const struct boot_module *m, const uint8_t *file, const
 	return true;
 }
 
-/* Give back the frames behind the first `used` bytes of a block. */
-static void trim(mfn_t m, unsigned order, uint64_t used)
-{
-	uint64_t at = frames_for(used), end = (uint64_t)1 << order;
-
-	for (; at < end && !IS_ALIGNED(at, (uint64_t)1 << ORDER_2M); at++)
-		frame_free(mfn_add(m, at), 0);
-	for (; at < end; at += (uint64_t)1 << ORDER_2M)
-		frame_free(mfn_add(m, at), ORDER_2M);
-}
-
-static bool unpack(struct boot_domain *b, const struct boot_module *m, const uint8_t *payload,
-		   uint64_t n)
-{
-	/* The build of Linux puts the unpacked size last. */
-	uint64_t room = get(payload + n - 4, 4);
-	unsigned order = MAX(fill_order_for(room), ORDER_2M);
-	size_t size;
-	mfn_t block;
-
-	if (room < 64 || room > MAX_UNPACKED)
-		return bad(m, "its packed part claims an absurd size");
-	block = frame_alloc(order, ALLOC_ANY_NODE, ALLOC_DIRTY);
-	if (!mfn_valid(block)) {
-		log_error("%s: no %llu MiB in one piece to unpack the kernel to", m->node,
-			  (unsigned long long)(PAGE_SIZE << order) >> 20);
-		return false;
-	}
-	if (!payload_unpack(m->node, payload, n, frame_va(block), room, &size)) {
-		frame_free(block, order);
-		return false;
-	}
-	b->unpacked = frame_va(block);
-	b->unpacked_size = size;
-	trim(block, order, size);
-	return true;
-}
-
-/* Domains often boot the same kernel: unpacked once, it serves them all. Nobody writes to it. */
-static bool share(struct boot_domain *b, const struct boot_module *m)
-{
-	for (const struct boot_domain *o = boot_info.domain; o < b; o++) {
-		const struct boot_module *other = &boot_info.module[o->kernel];
-
-		if (o->unpacked && other->size == m->size &&
-		    memcmp(fill_module(other), fill_module(m), m->size) == 0) {
-			b->unpacked = o->unpacked;
-			b->unpacked_size = o->unpacked_size;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool kernel_prepare(struct boot_domain *b)
 {
 	const struct boot_module *m = &boot_info.module[b->kernel];
 	const uint8_t *file = fill_module(m), *payload;
 	uint64_t n;
 
-	if (b->unpacked || is_elf(file, m->size) || share(b, m))
+	if (b->unpacked || is_elf(file, m->size) || payload_share(b))
 		return true;
 	if (!find_payload(m, file, &payload, &n))
 		return false;
 	if (is_elf(payload, n))
 		return bad(m, "its payload is not packed: give the ELF file itself");
-	return unpack(b, m, payload, n);
+	return payload_keep(b, m->node, payload, n);
 }
 
 bool kernel_parse(const struct boot_domain *b, struct kernel_image *k)
