@@ -5,6 +5,7 @@
 #include <arch/timer.h>
 #include <arch/vcpu.h>
 #include <hv/domain.h>
+#include <hv/err.h>
 #include <xen/vcpu.h>
 
 static int64_t up(struct vcpu *v)
@@ -68,8 +69,28 @@ static int64_t register_info(struct vcpu *caller, struct vcpu *v, gva_t arg)
 	if (err)
 		return err;
 	lock_take(&v->domain->lock);
-	err = vcpu_set_info(v, gfn(op.mfn), op.offset);
+	err = vcpu_set_info(caller, v, gfn(op.mfn), op.offset);
 	lock_release(&v->domain->lock);
+	return err;
+}
+
+/* Of another vCPU while that is down: held there, so that nobody else touches what the record needs. */
+static int64_t register_runstate_of(struct vcpu *caller, struct vcpu *v, gva_t area)
+{
+	int64_t err;
+
+	vcpu_pause(v);
+	if (vcpu_state(v) != VCPU_OFFLINE) {
+		err = refuse(R_VCPU_RUNS, v->id, caller->id, VCPUOP_register_runstate_memory_area);
+	} else if (!vcpu_off_cpu(v)) { /* it has just gone down, and is told to leave */
+		sched_yield(caller);
+		err = -ERR_RESTART;
+	} else {
+		lock_take(&v->domain->lock);
+		err = vcpu_set_runstate_area(caller, v, area);
+		lock_release(&v->domain->lock);
+	}
+	vcpu_unpause(v);
 	return err;
 }
 
@@ -78,13 +99,12 @@ static int64_t register_runstate(struct vcpu *caller, struct vcpu *v, gva_t arg)
 	struct vcpu_register_runstate_memory_area op;
 	int err;
 
-	if (v != caller)
-		return refuse(R_NOT_OWN_VCPU, v->id, caller->id,
-			      VCPUOP_register_runstate_memory_area);
-	err = guest_get(v, &op, arg);
+	err = guest_get(caller, &op, arg);
 	if (err)
 		return err;
-	return vcpu_set_runstate_area(v, handle_gva(op.addr.h));
+	if (v != caller)
+		return register_runstate_of(caller, v, handle_gva(op.addr.h));
+	return vcpu_set_runstate_area(v, v, handle_gva(op.addr.h));
 }
 
 static int64_t runstate_info(struct vcpu *caller, struct vcpu *v, gva_t arg)
@@ -116,13 +136,17 @@ int64_t abi_vcpu_op(struct vcpu *caller, uint64_t *a)
 
 	if (!v)
 		return refuse(R_NO_SUCH_VCPU, id, caller->domain->max_vcpus, id);
+	if (op == VCPUOP_register_vcpu_info)
+		return register_info(caller, v, arg);
+	if (op == VCPUOP_register_runstate_memory_area)
+		return register_runstate(caller, v, arg);
+	if (!arch_has_vcpu_op(op))
+		return refuse(R_NO_VCPUOP, id, 0, op);
 	switch (op) {
 	case VCPUOP_up: return up(v);
 	case VCPUOP_down: (void)vcpu_transition(v, VCPU_DOWN); return 0;
 	case VCPUOP_is_up: return vcpu_state(v) != VCPU_OFFLINE;
 	case VCPUOP_get_runstate_info: return runstate_info(caller, v, arg);
-	case VCPUOP_register_runstate_memory_area: return register_runstate(caller, v, arg);
-	case VCPUOP_register_vcpu_info: return register_info(caller, v, arg);
 	case VCPUOP_set_periodic_timer:
 	case VCPUOP_stop_periodic_timer:
 	case VCPUOP_set_singleshot_timer:
@@ -134,6 +158,8 @@ int64_t abi_vcpu_op(struct vcpu *caller, uint64_t *a)
 /* The older way to set the singleshot timer: an absolute deadline, 0 stops it (xen.h). */
 int64_t abi_set_timer_op(struct vcpu *v, uint64_t *a)
 {
+	if (!arch_has_vcpu_op(VCPUOP_set_singleshot_timer))
+		return refuse(R_UNKNOWN_HYPERCALL, __HYPERVISOR_set_timer_op, 0, 0);
 	if (a[0] == 0)
 		timer_stop(&v->singleshot);
 	else

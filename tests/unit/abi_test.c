@@ -168,13 +168,14 @@ static void vcpu_info_moves_once_and_stays_in_its_frame(void **state)
 
 	boot();
 	op.offset = 4096 - 8;
-	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), -EINVAL);
+	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), -ENXIO);
 	assert_int_equal(v0->refusal.id, R_BAD_VCPU_INFO);
 	op.offset = 3;
-	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), -EINVAL);
+	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), -ENXIO);
 	op.offset = 64;
 	op.mfn = 5000;
-	assert_true(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)) < 0);
+	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), -EINVAL);
+	assert_int_equal(v0->refusal.id, R_VCPU_INFO_NOT_RAM);
 	op.mfn = 5;
 	v0->info->arch.cr2 = 77;
 	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), 0);
@@ -187,6 +188,28 @@ static void vcpu_info_moves_once_and_stays_in_its_frame(void **state)
 	end();
 }
 
+static void another_vcpu_is_set_up_only_while_it_is_down(void **state)
+{
+	struct vcpu_register_vcpu_info info = { .mfn = 5, .offset = 64 };
+	struct vcpu_register_runstate_memory_area area = { .addr.p = 6 * 4096 };
+	struct vcpu_runstate_info now;
+
+	boot();
+	assert_int_equal(vcpu_op(VCPUOP_register_runstate_memory_area, 1, &area, sizeof(area)), 0);
+	assert_true(sim_peek(v0, gva(6 * 4096), &now, sizeof(now)));
+	assert_int_equal(now.state, RUNSTATE_offline);
+	d0->vcpu[1]->initialised = true;
+	assert_int_equal(vcpu_op(VCPUOP_up, 1, NULL, 0), 0);
+	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 1, &info, sizeof(info)), -EINVAL);
+	assert_int_equal(v0->refusal.id, R_VCPU_RUNS);
+	assert_int_equal(vcpu_op(VCPUOP_register_runstate_memory_area, 1, &area, sizeof(area)),
+			 -EINVAL);
+	assert_int_equal(v0->refusal.id, R_VCPU_RUNS);
+	assert_int_equal(vcpu_op(VCPUOP_down, 1, NULL, 0), 0);
+	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 1, &info, sizeof(info)), 0);
+	end();
+}
+
 static void runstate_area_may_straddle_frames(void **state)
 {
 	struct vcpu_register_runstate_memory_area op = { .addr.p = 6 * 4096 - 16 };
@@ -196,7 +219,6 @@ static void runstate_area_may_straddle_frames(void **state)
 	assert_int_equal(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op, sizeof(op)), 0);
 	assert_true(sim_peek(v0, gva(6 * 4096 - 16), &info, sizeof(info)));
 	assert_in_range(info.state, 0, 3);
-	assert_int_equal(vcpu_op(VCPUOP_register_runstate_memory_area, 1, &op, sizeof(op)), -EINVAL);
 	op.addr.p = WILD;
 	assert_true(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op, sizeof(op)) < 0);
 	assert_int_equal(vcpu_op(VCPUOP_get_runstate_info, 0, &info, sizeof(info)), 0);
@@ -446,6 +468,7 @@ int main(void)
 		cmocka_unit_test(command_line_is_for_managers),
 		cmocka_unit_test(vcpu_without_context_does_not_come_up),
 		cmocka_unit_test(vcpu_info_moves_once_and_stays_in_its_frame),
+		cmocka_unit_test(another_vcpu_is_set_up_only_while_it_is_down),
 		cmocka_unit_test(runstate_area_may_straddle_frames),
 		cmocka_unit_test(timers_are_the_callers_own),
 		cmocka_unit_test(stopped_timer_stays_stopped),

@@ -370,7 +370,7 @@ static void event_words_stay_while_a_sender_may_use_them(void **state)
 	d = sim_domain(1, 16);
 	id = d->id;
 	lock_take(&d->lock);
-	assert_int_equal(vcpu_set_info(d->vcpu[0], gfn(7), 0), 0);
+	assert_int_equal(vcpu_set_info(NULL, d->vcpu[0], gfn(7), 0), 0);
 	lock_release(&d->lock);
 	s.v = d->vcpu[0];
 	s.m = p2m_lookup(d, gfn(7)).mfn;

@@ -532,7 +532,8 @@ static void receivers_may_die(void **state)
 				sim_guest_set(p.b->vcpu[i], busy, NULL, NULL);
 				/* Its bits lie in its own memory, which goes while somebody sends. */
 				lock_take(&p.b->lock);
-				assert_int_equal(vcpu_set_info(p.b->vcpu[i], gfn(7), 128 * i), 0);
+				assert_int_equal(vcpu_set_info(NULL, p.b->vcpu[i], gfn(7), 128 * i),
+						 0);
 				lock_release(&p.b->lock);
 			}
 			sim_start(p.a);

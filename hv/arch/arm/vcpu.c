@@ -324,7 +324,12 @@ int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value, bool *h
 
 void arch_vcpu_unpin(struct vcpu *v) {}
 
-/* The ABI has none of its own here. */
+/* Starting and stopping is PSCI's, timers are the CPU's. */
+bool arch_has_vcpu_op(uint32_t op)
+{
+	return false;
+}
+
 int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
 {
 	return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_vcpu_op);

@@ -270,7 +270,7 @@ void vcpu_switched_out(struct vcpu *v, uint64_t now)
 		runstate_publish(v, runstate_of(v));
 }
 
-int vcpu_set_runstate_area(struct vcpu *v, gva_t area)
+int vcpu_set_runstate_area(struct vcpu *caller, struct vcpu *v, gva_t area)
 {
 	unsigned offset = area.a % PAGE_SIZE;
 	bool straddles = offset + sizeof(struct vcpu_runstate_info) > PAGE_SIZE;
@@ -278,9 +278,9 @@ int vcpu_set_runstate_area(struct vcpu *v, gva_t area)
 	int err;
 
 	/* The guest may name an area that is not mapped yet; it then simply has none. */
-	err = pin_get_va(&pin[0], v, area);
+	err = pin_get_va(&pin[0], caller, area);
 	if (!err && straddles) {
-		err = pin_get_va(&pin[1], v, gva_add(area, PAGE_SIZE - offset));
+		err = pin_get_va(&pin[1], caller, gva_add(area, PAGE_SIZE - offset));
 		if (err)
 			pin_put(&pin[0]);
 	}
@@ -297,19 +297,19 @@ int vcpu_set_runstate_area(struct vcpu *v, gva_t area)
 
 /* ---- vcpu_info ------------------------------------------------------------------------------- */
 
-int vcpu_set_info(struct vcpu *v, gfn_t g, unsigned offset)
+int vcpu_set_info(const struct vcpu *caller, struct vcpu *v, gfn_t g, unsigned offset)
 {
 	struct vcpu_info *old, *new;
 	struct pin pin = { .va = NULL };
-	int err;
 
 	if (offset > PAGE_SIZE - sizeof(struct vcpu_info) || offset % sizeof(unsigned long))
 		return refuse(R_BAD_VCPU_INFO, v->id, PAGE_SIZE - sizeof(struct vcpu_info), offset);
 	if (pin_held(&v->info_pin))
 		return refuse(R_VCPU_INFO_SET, v->id, 0, g.n);
-	err = pin_get(&pin, v->domain, g);
-	if (err)
-		return err;
+	if (caller && caller != v && vcpu_state(v) != VCPU_OFFLINE)
+		return refuse(R_VCPU_RUNS, v->id, caller->id, VCPUOP_register_vcpu_info);
+	if (pin_get(&pin, v->domain, g))
+		return refuse(R_VCPU_INFO_NOT_RAM, v->id, 0, g.n);
 	new = (struct vcpu_info *)((char *)pin.va + offset);
 	old = v->info;
 	*new = old ? *old : (struct vcpu_info){ 0 };

@@ -54,6 +54,11 @@ MUST_USE int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value
  * for what it does not have either.
  */
 MUST_USE int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg);
+/*
+ * Does the ABI of this architecture have operation `op` of vcpu_op? VCPUOP_register_vcpu_info and
+ * _register_runstate_memory_area are there on all, and not asked for.
+ */
+bool arch_has_vcpu_op(uint32_t op);
 MUST_USE int arch_hvm_op(struct vcpu *caller, uint32_t op, gva_t arg);
 
 /* XENFEAT_* submap bits and the capabilities string ("xen-3.0-aarch64 xen-3.0-armv7l"). */

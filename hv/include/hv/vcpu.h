@@ -111,9 +111,16 @@ void vcpu_switched_in(struct vcpu *v, uint64_t now);
 void vcpu_switched_out(struct vcpu *v, uint64_t now);
 /* The times up to now, as VCPUOP_get_runstate_info gives them. */
 void vcpu_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
-/* VCPUOP_register_vcpu_info and _runstate_memory_area, for the vCPU itself or (info) another of its domain. */
-MUST_USE int vcpu_set_info(struct vcpu *v, gfn_t g, unsigned offset);
-MUST_USE int vcpu_set_runstate_area(struct vcpu *v, gva_t area);
+/*
+ * VCPUOP_register_vcpu_info: event words of `v` at `offset` of RAM frame `g`. `caller` is the vCPU itself, another one of its domain while `v`
+ * is down (R_VCPU_RUNS), or NULL for the builder. The domain is locked. Once only: R_VCPU_INFO_SET; R_BAD_VCPU_INFO, R_VCPU_INFO_NOT_RAM.
+ */
+MUST_USE int vcpu_set_info(const struct vcpu *caller, struct vcpu *v, gfn_t g, unsigned offset);
+/*
+ * VCPUOP_register_runstate_memory_area: `area` as `caller`, the current vCPU, sees it. `caller` is `v`, or `v` is down, off its CPU and held
+ * paused, and the domain is locked.
+ */
+MUST_USE int vcpu_set_runstate_area(struct vcpu *caller, struct vcpu *v, gva_t area);
 /* No tick comes any more, although one may be under way on another CPU. */
 void vcpu_stop_periodic(struct vcpu *v);
 /* Drop the pins: v->info no longer points into one, and a grace period has passed since. Destruction. */

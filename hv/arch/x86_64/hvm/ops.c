@@ -159,6 +159,11 @@ void arch_vcpu_unpin(struct vcpu *v)
 	pin_put(&v->arch.time_pin);
 }
 
+bool arch_has_vcpu_op(uint32_t op)
+{
+	return true;
+}
+
 int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
 {
 	switch (op) {
