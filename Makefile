@@ -17,6 +17,8 @@
 #   tsan-tests   those of unit-tests that are also run on real threads under ThreadSanitizer
 #   fuzz-tests   tests/fuzz/x.c: a libFuzzer target
 #   guest-tests  names of folders under tests/guest
+#   tools-src    tools: into libtools.a, which stands on the C library and on Debian's
+#   tools-tests, tools-fuzz   as unit-tests and fuzz-tests, but linked with libtools.a
 # Flags for one file: `cflags-hv/lib/string.c := -fno-builtin`.
 
 O         ?= build
@@ -48,10 +50,13 @@ unit-tests :=
 tsan-tests :=
 fuzz-tests :=
 guest-tests :=
+tools-src :=
+tools-tests :=
+tools-fuzz :=
 include $(sort $(shell find hv tools tests -name build.mk 2>/dev/null))
 
 listed  := $(core-src) $(boot-src) $(freestanding-src) $(arm64-src) $(x86_64-src) $(host-src) \
-	   $(unit-tests) $(fuzz-tests)
+	   $(unit-tests) $(fuzz-tests) $(tools-src) $(tools-tests) $(tools-fuzz)
 missing := $(sort $(filter-out $(wildcard $(listed)),$(listed)))
 $(if $(missing),$(warning listed in a build.mk, but not there: $(missing)))
 
@@ -325,6 +330,44 @@ endef
 $(foreach t,$(fuzz-tests),$(eval $(call fuzz-test,$(t))))
 fuzz-programs := $(patsubst %.c,$O/%,$(fuzz-tests))
 
+# ---- the tools' library and what runs on it ---------------------------------------------------------
+
+cmd-tools := $(language) $(warnings) $(stable) -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $(asan) \
+	     -Itools $(pub-include)
+lib-tools := -lfdt -lz -llzma -lzstd -llz4 -ljansson -lpthread
+
+# tools-library FOLDER COMPILER: $O/FOLDER/libtools.a
+define tools-library
+$O/$(1)/.flags: FORCE
+	$$(call keep-flags,$(2) $(cmd-tools))
+$O/$(1)/%.c.o: %.c $O/$(1)/.flags | $(ready)
+	$$(call say,TOOLCC,$$@)
+	$(Q)mkdir -p $$(@D) && $(2) $(cmd-tools) -MMD -MP -c -o $$@ $$<
+obj-$(1) := $(patsubst %,$O/$(1)/%.o,$(sort $(tools-src)))
+$O/$(1)/libtools.a: $$(obj-$(1))
+	$$(call say,AR,$$@)
+	$(Q)rm -f $$@ && ar rcsD $$@ $$(obj-$(1))
+-include $(patsubst %,$O/$(1)/%.d,$(tools-src) $(tools-tests) $(tools-fuzz))
+endef
+$(eval $(call tools-library,tools/host,$(cc-host)))
+$(eval $(call tools-library,tools/fuzz,clang -fsanitize=fuzzer-no-link))
+
+define tools-test
+$O/$(1:.c=): $O/tools/host/$(1).o $O/tools/host/libtools.a
+	$$(call say,HOSTLD,$$@)
+	$(Q)mkdir -p $$(@D) && $(cc-host) $(asan) -o $$@ $$^ -lcmocka $(lib-tools)
+endef
+$(foreach t,$(tools-tests),$(eval $(call tools-test,$(t))))
+unit-programs += $(patsubst %.c,$O/%,$(tools-tests))
+
+define tools-fuzzer
+$O/$(1:.c=): $O/tools/fuzz/$(1).o $O/tools/fuzz/libtools.a
+	$$(call say,HOSTLD,$$@)
+	$(Q)mkdir -p $$(@D) && clang -g $(asan) -fsanitize=fuzzer -o $$@ $$^ $(lib-tools)
+endef
+$(foreach t,$(tools-fuzz),$(eval $(call tools-fuzzer,$(t))))
+fuzz-programs += $(patsubst %.c,$O/%,$(tools-fuzz))
+
 host: $O/host/libhvcore.a
 all: $(if $(core-src),host)
 
@@ -394,11 +437,15 @@ cmd-header-host = $(cmd-host) $(filter -ffreestanding -fbuiltin,$(cc-flags)) $(c
 cmd-header-arm64 = $(cmd-arm64)
 cmd-header-x86_64 = $(cmd-x86_64)
 $(foreach a,$(arches) $(if $(host-src),host),$(eval $(call header-rules,$(a))))
-header-check:
+header-check: $(patsubst %,$O/headers/%.ok,$(shell find tools -name '*.h' 2>/dev/null))
+$O/headers/tools/%.ok: tools/% FORCE | $(ready)
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#include "%s"\ntypedef int not_empty;\n' $< | \
+		$(cc-host) $(cmd-tools) -I. -fsyntax-only -x c - && touch $@
 
 # clang-tidy over every source once: the shared ones as they are for the host.
 # (gcc's own options are of no use to it, so the clang command line is asked of a second make.)
-tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(foreach a,$(arches),$($(a)-src))))
+tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(tools-src) $(foreach a,$(arches),$($(a)-src))))
 tidy:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=clang O=$O/clang tidy-all
 tidy-all: $(tidy-files)
@@ -407,9 +454,9 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) 2>$O/tidy.err.$(notdir $<) \
 		|| { cat $O/tidy.err.$(notdir $<); exit 1; }
 # tidy-command FILE: how the file is compiled, which its list says.
-tidy-command = $(strip $(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
+tidy-command = $(strip $(if $(filter $(1),$(tools-src)),$(cmd-tools),$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
-	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host))))))
+	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host)))))))
 
 sources := $(shell find hv tools tests scripts images -name '*.[ch]' 2>/dev/null)
 format-check:
@@ -420,7 +467,8 @@ format:
 list-sources:
 	@echo core-src: $(words $(core-src)) boot-src: $(words $(boot-src)) arm64-src: $(words $(arm64-src)) \
 		x86_64-src: $(words $(x86_64-src)) host-src: $(words $(host-src)) unit-tests: $(words $(unit-tests)) \
-		tsan-tests: $(words $(tsan-tests)) fuzz-tests: $(words $(fuzz-tests)) guest-tests: $(words $(guest-tests))
+		tsan-tests: $(words $(tsan-tests)) fuzz-tests: $(words $(fuzz-tests)) guest-tests: $(words $(guest-tests)) \
+		tools-src: $(words $(tools-src)) tools-tests: $(words $(tools-tests))
 
 bench: all
 	$(Q)scripts/debs arm64 cloud kernel busybox xen
