@@ -87,7 +87,7 @@ static int create(struct boot_domain *b)
 	err = arch_boot_domain_config(b, &cfg);
 	if (err)
 		return err;
-	cfg.pool_more = b->pool_frames;
+	cfg.pool_more += b->pool_frames;
 	err = domain_create(b->id, &cfg, &d);
 	if (err)
 		return err;

@@ -53,6 +53,7 @@ static BOOT_TEXT void choose_console(void)
 	dev = ns16550_init(COM1_PORT, (uint32_t)baud);
 	if (dev) {
 		console_attach(dev);
+		machine.uart = COM1_PORT;
 		console_works = true;
 	}
 }

@@ -154,6 +154,14 @@ uint64_t acpi_table_address(const char *signature, unsigned index)
 	return i < 0 ? 0 : acpi.table[i].address;
 }
 
+const struct acpi_header *acpi_table_nth(unsigned n, uint64_t *address)
+{
+	if (n >= acpi.nr)
+		return NULL;
+	*address = acpi.table[n].address;
+	return acpi.table[n].header;
+}
+
 /* A field of a table, 0 where the table is shorter. */
 static uint64_t field(const struct acpi_header *h, size_t at, size_t n)
 {
@@ -184,6 +192,13 @@ bool acpi_fixed(struct acpi_fixed *out)
 		out->reset_value = (uint8_t)field(f, 128, 1);
 	}
 	return true;
+}
+
+const struct acpi_header *acpi_dsdt(void)
+{
+	struct acpi_fixed f;
+
+	return acpi_fixed(&f) && f.dsdt.a ? check_table(f.dsdt.a) : NULL;
 }
 
 const uint8_t *acpi_next_entry(const struct acpi_header *t, size_t first, const uint8_t *previous)

@@ -46,9 +46,14 @@ MUST_USE bool acpi_init(uint64_t rsdp, const void *(*map)(uint64_t pa, uint64_t 
 const struct acpi_header *acpi_table(const char *signature, unsigned index);
 /* Its machine address. */
 uint64_t acpi_table_address(const char *signature, unsigned index);
+/* The n-th of all that are good, with its machine address; NULL after the last. */
+const struct acpi_header *acpi_table_nth(unsigned n, uint64_t *address);
 uint64_t acpi_rsdp_address(void);
 /* False: no usable FADT. */
 MUST_USE bool acpi_fixed(struct acpi_fixed *out);
+
+/* The DSDT, checked; NULL: none. */
+const struct acpi_header *acpi_dsdt(void);
 
 /*
  * Entries of tables that are a header, `skip` bytes and then {type, length, ...} records: MADT (44 bytes in all before the first).

@@ -11,6 +11,8 @@
  *	feff_8000	pages that the hypervisor and the guest share: the PV console's
  *	fee0_0000	local APICs
  *	1_0000_0000	RAM beyond 3 GiB
+ *
+ * dom0's is the machine's (dom0.c).
  */
 #ifndef X86_BOOT_BOOT_H
 #define X86_BOOT_BOOT_H
@@ -26,9 +28,9 @@
 #define SHARED_SIZE    0x8000ull
 #define ABOVE_4G       0x100000000ull
 #define MAX_SEGMENTS   8u
-#define MAX_BANKS      BOOT_MAX_STATIC
+#define MAX_BANKS      BOOT_MAX_REGIONS
 
-/* Offsets from TABLES_BASE. */
+/* Offsets from there. */
 #define TABLES_COMMAND 0x1000u
 #define TABLES_ACPI    0x2000u
 #define TABLES_ORDER   3u
@@ -54,6 +56,7 @@ struct plan {
 	struct range bank[MAX_BANKS]; /* guest RAM as it is populated, ascending */
 	struct kernel_image kernel;
 	struct range ramdisk; /* size 0: none */
+	uint64_t tables;      /* TABLES_BASE, but for dom0 */
 };
 
 /* elf.c: judge an ELF file of `size` bytes; `who` for messages. False: unusable, said. */
@@ -70,10 +73,20 @@ MUST_USE bool memory_plan(const struct boot_domain *b, struct plan *plan);
 /* Where the ramdisk goes, and does the kernel fit? */
 MUST_USE bool memory_place(const struct boot_domain *b, struct plan *plan);
 
+/*
+ * dom0.c: the same for dom0, whose map is the machine's. What the machine lacks for it: R_DOM0_NEEDS_IOMMU, R_DOM0_NO_FIRMWARE. Below, one step of
+ * giving it what is not RAM, and a copy of the machine's first page.
+ */
+MUST_USE int dom0_config(struct domain_config *cfg);
+MUST_USE bool dom0_plan(const struct boot_domain *b, struct plan *plan);
+MUST_USE bool dom0_place(const struct boot_domain *b, struct plan *plan);
+MUST_USE int dom0_holes_step(struct boot_domain *b, struct domain *d);
+MUST_USE int dom0_low_page(struct domain *d);
+
 /* acpi_domu.c: tables for `cpus` vCPUs at guest address `pa` into `buf` of `room` bytes; *rsdp: the root's address. False: no room. */
 MUST_USE bool acpi_domu(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t cpus, uint64_t *rsdp);
 
-/* start_info.c: everything at TABLES_BASE, into `buf` of TABLES_SIZE bytes. False: does not fit, said. */
+/* start_info.c: everything at plan->tables, into `buf` of TABLES_SIZE bytes. False: does not fit, said. */
 MUST_USE bool start_info_write(uint8_t *buf, const struct boot_domain *b, const struct plan *plan);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Filling a PVH domain, in bounded steps: kernel unpacked (while booting, not bounded), memory, kernel, ramdisk, start info and ACPI tables,
- * PV devices, first vCPU. dom0 would own devices, for which there is no IOMMU yet: it is refused.
+ * PV devices, or dom0's own, first vCPU. dom0 is refused where no IOMMU confines its devices.
  */
 #include "boot.h"
 #include <arch/boot.h>
 #include <arch/vcpu.h>
 #include <asm/hvm.h>
 #include <asm/msr.h>
+#include <asm/vpci.h>
 #include <hv/err.h>
 #include <hv/frame.h>
 #include <hv/log.h>
@@ -19,6 +20,7 @@
 enum load_phase {
 	LOAD_UNPACK,
 	LOAD_MEMORY,
+	LOAD_HOLES,
 	LOAD_KERNEL,
 	LOAD_RAMDISK,
 	LOAD_TABLES,
@@ -28,9 +30,7 @@ enum load_phase {
 
 int arch_boot_domain_config(struct boot_domain *b, struct domain_config *cfg)
 {
-	if (b->is_dom0)
-		return refuse(R_DOM0_NEEDS_IOMMU, 0, 0, 0);
-	if (b->direct_map) {
+	if (b->direct_map && !b->is_dom0) {
 		log_error("%s: direct-map: a PVH guest's memory starts at 0", b->path);
 		return -EINVAL;
 	}
@@ -43,7 +43,7 @@ int arch_boot_domain_config(struct boot_domain *b, struct domain_config *cfg)
 		b->cpus = cfg->max_vcpus = MOST_VCPUS;
 	}
 	cfg->direct_map = false;
-	return 0;
+	return b->is_dom0 ? dom0_config(cfg) : 0;
 }
 
 int arch_boot_prepare(struct boot_domain *b, struct domain *d)
@@ -88,7 +88,7 @@ static int load_tables(struct boot_domain *b, struct domain *d, const struct pla
 	if (!mfn_valid(m))
 		return refuse(R_NO_MEMORY, d->id, 0, 1u << TABLES_ORDER);
 	if (start_info_write(frame_va(m), b, plan))
-		err = fill_bytes(d, TABLES_BASE, frame_va(m), TABLES_SIZE);
+		err = fill_bytes(d, plan->tables, frame_va(m), TABLES_SIZE);
 	else
 		err = -EINVAL;
 	frame_free(m, TABLES_ORDER);
@@ -97,6 +97,8 @@ static int load_tables(struct boot_domain *b, struct domain *d, const struct pla
 
 static int devices(struct boot_domain *b, struct domain *d)
 {
+	if (b->is_dom0)
+		return vpci_give_all(d, &b->progress);
 	return b->enhanced ? fill_pv_devices(b, d, gfn(SHARED_BASE >> PAGE_SHIFT)) : 0;
 }
 
@@ -115,7 +117,7 @@ static int first_vcpu(struct domain *d, const struct plan *plan)
 	s.seg[SEG_DS] = s.seg[SEG_ES] = s.seg[SEG_SS] = s.seg[SEG_FS] = s.seg[SEG_GS] = data;
 	s.seg[SEG_TR] = (struct segment){ .attr = 0x08b, .limit = 0x67 };
 	hvm->set_state(v, &s);
-	v->arch.regs.rbx = TABLES_BASE;
+	v->arch.regs.rbx = plan->tables;
 	return 0;
 }
 
@@ -131,6 +133,8 @@ static int load_phase_step(struct boot_domain *b, struct domain *d)
 		return -EINVAL;
 	if (b->phase == LOAD_MEMORY)
 		return fill_memory_step(b, d, plan.bank, plan.nr_banks);
+	if (b->phase == LOAD_HOLES)
+		return b->is_dom0 ? dom0_holes_step(b, d) : 0;
 	if (!kernel_parse(b, &plan.kernel) || !memory_place(b, &plan))
 		return -EINVAL;
 	switch ((enum load_phase)b->phase) {

@@ -8,6 +8,7 @@
 #include <asm/boot.h>
 
 #include <asm/layout.h>
+#include <asm/machine.h>
 #include <hv/boot.h>
 #include <hv/log.h>
 #include <hv/string.h>
@@ -59,14 +60,31 @@ static const char *keep_at(uint64_t pa)
 	return s ? keep(s, MIN(MAPPED - pa, (uint64_t)2048)) : "";
 }
 
+/* What is not RAM: dom0's map shows it too. */
+static void keep_other(uint64_t start, uint64_t end, uint32_t type)
+{
+	if (machine.nr_firmware == MAX_FIRMWARE_RANGES) {
+		if (!machine.firmware_cut)
+			log_error("memory map: more than %u pieces that are not RAM",
+				  MAX_FIRMWARE_RANGES);
+		machine.firmware_cut = true;
+		return;
+	}
+	machine.firmware[machine.nr_firmware++] = (struct firmware_range){ start, end, type };
+}
+
 static void add_memory(uint64_t start, uint64_t size, uint32_t type)
 {
 	uint64_t end = start + size;
 
-	if (type != E820_RAM || !size)
+	if (!size)
 		return;
 	if (end < start) {
 		log_error("memory map: entry at %llx wraps", (unsigned long long)start);
+		return;
+	}
+	if (type != E820_RAM) {
+		keep_other(start, end, type);
 		return;
 	}
 	if (boot_info.nr_memory == BOOT_MAX_REGIONS) {

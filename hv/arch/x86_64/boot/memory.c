@@ -22,6 +22,9 @@ bool memory_plan(const struct boot_domain *b, struct plan *plan)
 {
 	uint64_t low = MIN(b->memory, HOLE_BASE);
 
+	plan->tables = TABLES_BASE;
+	if (b->is_dom0)
+		return dom0_plan(b, plan);
 	plan->nr_banks = 0;
 	if (b->nr_static)
 		return plan_static(b, plan);
@@ -48,6 +51,8 @@ bool memory_place(const struct boot_domain *b, struct plan *plan)
 	uint64_t ramdisk = b->ramdisk < 0 ? 0 : boot_info.module[b->ramdisk].size;
 	uint64_t end = low_end(plan), kernel_end = last->to + last->size;
 
+	if (b->is_dom0)
+		return dom0_place(b, plan);
 	if (kernel_end <= end && ROUND_UP(ramdisk, (uint64_t)PAGE_SIZE) <= end - kernel_end) {
 		plan->ramdisk = (struct range){ ROUND_DOWN(end - ramdisk, (uint64_t)PAGE_SIZE),
 						ramdisk };

@@ -234,9 +234,11 @@ int arch_msi_request(struct irq *irq, void (*handler)(struct irq *, void *), voi
 
 /* ---- a domain's -------------------------------------------------------------------------------------- */
 
-uint32_t irq_pins(void)
+uint32_t irq_chip_pins(uint32_t gsi)
 {
-	return nr_irqs;
+	int chip = chip_of(gsi);
+
+	return chip < 0 ? 0 : ioapic[chip].pins;
 }
 
 static bool owned(const struct irq *irq, const struct domain *d) HOLDS(irq->lock)

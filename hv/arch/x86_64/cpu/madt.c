@@ -85,11 +85,53 @@ static void read_entry(const uint8_t *e)
 	}
 }
 
+/*
+ * The type that soft-off has in the DSDT: Name (_S5, Package {type, ...}), its first element a small number (ACPI 6.4, 7.4.2.6, 20.2.5). Without
+ * an interpreter the name is looked for as bytes; what does not look like it is left alone.
+ */
+static void find_sleep_off(void)
+{
+	static const char name[] = { 0x08, '_', 'S', '5', '_', 0x12 };
+	const struct acpi_header *dsdt = acpi_dsdt();
+	const uint8_t *b = (const uint8_t *)dsdt;
+
+	for (size_t i = sizeof(*dsdt); dsdt && i + sizeof(name) + 4 <= dsdt->length; i++) {
+		const uint8_t *package = b + i + sizeof(name), *first = package + 2;
+
+		if (memcmp(b + i, name, sizeof(name)) != 0 || *package >> 6 != 0)
+			continue;
+		if (*first == 0x0a) /* a byte follows; else zero or one themselves */
+			first++;
+		else if (*first > 1)
+			return;
+		machine.sleep_off = *first & 7;
+		machine.sleep_off_known = true;
+		return;
+	}
+}
+
+/* Tables are not mapped for good. */
+static void keep_tables(void)
+{
+	const struct acpi_header *t;
+	uint64_t address;
+
+	for (unsigned i = 0; (t = acpi_table_nth(i, &address)) && i < MAX_FIRMWARE_TABLES; i++) {
+		struct firmware_table *f = &machine.table[machine.nr_tables++];
+
+		memcpy(f->signature, t->signature, sizeof(f->signature));
+		f->address = address;
+		f->length = t->length;
+	}
+}
+
 void machine_read_acpi(void)
 {
 	const struct acpi_header *madt = acpi_table("APIC", 0), *h = acpi_table("HPET", 0);
 
+	keep_tables();
 	machine.has_fixed = acpi_fixed(&machine.fixed);
+	find_sleep_off();
 	if (!machine.has_fixed)
 		log_warning("ACPI: no fixed description table: no power-off, no PM timer");
 	/* Offset 44 of the table: the address structure of the registers. */

@@ -5,6 +5,7 @@
  */
 #include <asm/hvm.h>
 
+#include <asm/ports.h>
 #include <hv/domain.h>
 #include <hv/io.h>
 #include <hv/log.h>
@@ -31,6 +32,8 @@ void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code)
 
 bool hvm_port(struct vcpu *v, uint16_t port, unsigned size, bool write, uint32_t *value)
 {
+	if (unlikely(v->domain->arch.physdev))
+		return ports_access(v, port, size, write, value);
 	/*
 	 * No device has ports in a PVH domain without the machine's own: an empty bus reads as ones. The timer's counters read as 0,
 	 * like ones that have run down: kernels that measure by them give up at once (Linux: after 100000 reads of ones).

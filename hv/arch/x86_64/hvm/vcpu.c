@@ -15,7 +15,9 @@
 #include <asm/machine.h>
 #include <asm/msr.h>
 #include <asm/policy.h>
+#include <asm/ports.h>
 #include <asm/pvclock.h>
+#include <asm/vioapic.h>
 #include <hv/assert.h>
 #include <hv/err.h>
 #include <hv/hypercall.h>
@@ -51,11 +53,20 @@ int arch_domain_init(struct domain *d, const struct domain_config *cfg)
 	/* FS and GS bases and the system-call MSRs travel with the control block; the TSC is offset. */
 	hvm->allow_msr(d, MSR_TSC, true, false);
 	d->arch.tsc_offset = -rdtsc();
-	return vlapic_domain_init(d);
+	err = vlapic_domain_init(d);
+	if (!err && (cfg->roles & ROLE_HARDWARE)) {
+		d->arch.physdev = true;
+		ports_open(d);
+		err = vioapic_init(d);
+	}
+	if (err)
+		arch_domain_free(d);
+	return err;
 }
 
 void arch_domain_free(struct domain *d)
 {
+	vioapic_free(d);
 	hvm->domain_free(d);
 	policy_free(d);
 }

@@ -137,6 +137,15 @@ void mm_switch(void)
 	write_cr4(read_cr4() | CR4_PGE);
 }
 
+static struct device_range own[MAX_OWN_DEVICES];
+static uint32_t nr_own;
+
+const struct device_range *mm_devices(uint32_t *n)
+{
+	*n = nr_own;
+	return own;
+}
+
 volatile void *mm_map_device(uint64_t pa, uint64_t size)
 {
 	uint64_t first = ROUND_DOWN(pa, (uint64_t)PAGE_SIZE);
@@ -146,6 +155,8 @@ volatile void *mm_map_device(uint64_t pa, uint64_t size)
 
 	assert_always(va + (end - first) <= DEVICE_AREA_BASE + DEVICE_AREA_SIZE,
 		      "the device area is large enough for what a machine has");
+	assert_always(nr_own < MAX_OWN_DEVICES, "the list of our own devices has room");
+	own[nr_own++] = (struct device_range){ first, end };
 	device_next = va + (end - first);
 	mm_map(va, first, end - first, MAP_DEVICE);
 	return (volatile void *)(va + (pa - first));

@@ -14,8 +14,8 @@ struct iommu_irq_target;
 void irq_init(void);
 /* The global system interrupt of an ISA line, by the MADT's overrides. */
 uint32_t irq_of_isa(unsigned line);
-/* One above the highest global system interrupt. */
-uint32_t irq_pins(void);
+/* Pins of the IO-APIC whose first is `gsi`; 0: there is none. */
+uint32_t irq_chip_pins(uint32_t gsi);
 
 /* ---- pins of a domain (arch_irq_assign) --------------------------------------------------------------- */
 

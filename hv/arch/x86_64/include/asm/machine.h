@@ -7,7 +7,22 @@
 #include <hv/bitmap.h>
 #include <hv/compiler.h>
 
-#define MAX_IOAPICS 16u
+#define MAX_IOAPICS         16u
+#define MAX_FIRMWARE_RANGES 64u
+#define MAX_FIRMWARE_TABLES 64u
+
+/* What firmware says of a part of the address space that is not RAM. Types are those of ACPI 6.4, table 15.6 (and of start_info.h). */
+struct firmware_range {
+	uint64_t start, end;
+	uint32_t type;
+};
+
+/* Where an ACPI table lies; good when its checksum was right. */
+struct firmware_table {
+	char signature[4];
+	uint64_t address;
+	uint32_t length;
+};
 
 struct ioapic_info {
 	uint64_t base;
@@ -23,15 +38,22 @@ struct isa_override {
 struct machine {
 	bool has_fixed; /* an FADT was found */
 	struct acpi_fixed fixed;
-	uint16_t sleep_off; /* SLP_TYP value of S5 */
-	uint64_t hpet;      /* machine address, 0: none */
-	uint32_t nr_cpus;   /* usable processors that firmware lists */
+	uint16_t sleep_off;   /* SLP_TYP value of S5... */
+	bool sleep_off_known; /* ...as the DSDT has it */
+	uint64_t hpet;        /* machine address, 0: none */
+	uint16_t uart;        /* first port of the one that the hypervisor uses, 0: none */
+	uint32_t nr_cpus;     /* usable processors that firmware lists */
 	struct {
 		uint32_t apic_id, acpi_id;
 	} cpu[MAX_CPUS];
 	uint32_t nr_ioapics;
 	struct ioapic_info ioapic[MAX_IOAPICS];
 	struct isa_override isa[16];
+	uint32_t nr_firmware;
+	bool firmware_cut; /* the list is not complete */
+	struct firmware_range firmware[MAX_FIRMWARE_RANGES];
+	uint32_t nr_tables;
+	struct firmware_table table[MAX_FIRMWARE_TABLES];
 };
 
 extern struct machine machine;

@@ -49,6 +49,12 @@ void mm_switch(void);
 void mm_map(uint64_t va, uint64_t pa, uint64_t size, uint64_t attr);
 /* Registers of a device, for good. Boot only. */
 volatile void *mm_map_device(uint64_t pa, uint64_t size);
+/* All that was mapped so, whole pages: the hypervisor's own registers, which no domain may touch. *n: how many. */
+#define MAX_OWN_DEVICES 128u
+struct device_range {
+	uint64_t start, end;
+};
+const struct device_range *mm_devices(uint32_t *n);
 /* The direct map of [start, end), page-aligned; leaves out the image. */
 void mm_map_ram(uint64_t start, uint64_t end);
 /* Stacks of a CPU from frame_alloc; fills in stack_top and the IST entries of `c`. False: no memory. */
