@@ -595,7 +595,7 @@ static void a_device_reaches_what_its_domain_has(void **state)
 	assert_true(dma(DEVICE, 0x200000 + 78 * 4096, false, &at));
 	assert_int_equal(at, (large.n + 78) << 12);
 	assert_true(dma(DEVICE, 0x5000, true, &at));
-	iommu_return(&dev->dma);
+	assert_int_equal(iommu_return(&dev->dma), 0);
 	assert_false(dma(DEVICE, 0x5000, true, &at));
 	assert_int_equal(hw.bad_commands, 0);
 	assert_int_equal(iommu_assign(&dev->dma, d), 0);
@@ -669,7 +669,7 @@ static void faults_are_reported_until_it_is_enough(void **state)
 	hw.handler(hw.irq, hw.arg);
 	assert_int_equal(dev->dma.faults, 256);
 	/* A domain's device starts anew. */
-	iommu_return(&dev->dma);
+	assert_int_equal(iommu_return(&dev->dma), 0);
 	sim_abandon();
 }
 

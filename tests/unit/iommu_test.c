@@ -265,9 +265,9 @@ static void devices_move_between_quarantine_and_one_domain(void **state)
 	assert_ptr_equal(iommu_owner(&dev), d);
 	assert_int_equal(iommu_assign(&dev, d), reason_err(R_DEVICE_IN_USE));
 	assert_int_equal(iommu_assign(&unseen, d), reason_err(R_DEVICE_NOT_ISOLATED));
-	iommu_return(&dev);
+	assert_int_equal(iommu_return(&dev), 0);
 	assert_null(iommu_owner(&dev));
-	iommu_return(&dev);
+	assert_int_equal(iommu_return(&dev), 0);
 	assert_int_equal(iommu_assign(&dev, other), reason_err(R_NO_IOMMU_CONTEXT));
 	fake.refuse = true;
 	assert_int_equal(iommu_assign(&dev, d), reason_err(R_POOL_EXHAUSTED));
@@ -293,11 +293,11 @@ static void functions_with_one_id_stay_together(void **state)
 	assert_int_equal(iommu_assign(&two, d), 0);
 	assert_int_equal(fake.attached, 1);
 	/* The id is blocked only when nobody uses it any more. */
-	iommu_return(&one);
+	assert_int_equal(iommu_return(&one), 0);
 	assert_int_equal(fake.attached, 1);
 	assert_null(iommu_owner(&one));
 	assert_int_equal(iommu_assign(&one, other), reason_err(R_DEVICE_IN_USE));
-	iommu_return(&two);
+	assert_int_equal(iommu_return(&two), 0);
 	assert_int_equal(fake.attached, 0);
 	assert_int_equal(iommu_assign(&one, other), 0);
 	sim_end(other);
@@ -320,7 +320,7 @@ static void interrupts_are_given_before_they_are_used(void **state)
 	assert_int_equal(iommu_irq_alloc(&dev, 6, &first), reason_err(R_IOMMU_IRQS));
 	assert_int_equal(iommu_irq_alloc(&dev, 5, &first), 0);
 	assert_int_equal(first, 3);
-	iommu_return(&dev);
+	assert_int_equal(iommu_return(&dev), 0);
 	assert_int_equal(iommu_irq_set(&dev, 2, &to), reason_err(R_IOMMU_IRQS));
 	assert_int_equal(iommu_irq_alloc(&dev, 1, &first), reason_err(R_DEVICE_NOT_ISOLATED));
 	end(d);

@@ -2,7 +2,10 @@
 /* Host interrupts of the simulated machine: 64 lines, all delivered to CPU 0, when the test raises them. */
 #include "internal.h"
 
+#include <arch/device.h>
 #include <arch/timer.h>
+#include <hv/domain.h>
+#include <hv/iommu.h>
 #include <hv/reason.h>
 #include <string.h>
 
@@ -16,8 +19,92 @@ struct irq *arch_irq(uint32_t number)
 	return number < LINES ? &line[number] : NULL;
 }
 
+/* ---- message interrupts: vectors without end, which the test looks at ---------------------------------- */
+
+#define VECTORS 256u
+
+static struct irq *vector[VECTORS];
+static unsigned nr_vectors, most_vectors;
+static void (*device)(uint64_t pa, unsigned size, bool write, uint64_t *value);
+
+const struct irq *sim_vector(unsigned n)
+{
+	return n < VECTORS ? vector[n] : NULL;
+}
+
+unsigned sim_vectors_used(void)
+{
+	return nr_vectors;
+}
+
+void sim_vectors_limit(unsigned n)
+{
+	most_vectors = n;
+}
+
+/* Guests' messages begin with 0xfee, as those of x86 do. */
+int arch_msi_bind(struct irq *irq, struct domain *d, const struct msi_message *guest,
+		  struct iommu_irq_target *to)
+{
+	unsigned n = 1;
+
+	if (guest->address >> 20 != 0xfee)
+		return refuse(R_BAD_MSI, d->id, 0xfee00000, guest->address);
+	while (!irq->vector && n < VECTORS && vector[n])
+		n++;
+	if (!irq->vector) {
+		if (nr_vectors >= most_vectors || n == VECTORS)
+			return refuse(R_NO_VECTOR, d->id, VECTORS, 0);
+		nr_vectors++;
+		irq->vector = (uint8_t)n;
+		vector[n] = irq;
+	}
+	irq->state = IRQ_GUEST;
+	irq->owner = d;
+	irq->guest_line = guest->data;
+	*to = (struct iommu_irq_target){ .cpu = 0, .vector = irq->vector };
+	return 0;
+}
+
+void arch_msi_unbind(struct irq *irq)
+{
+	if (!irq->vector)
+		return;
+	vector[irq->vector] = NULL;
+	nr_vectors--;
+	irq->vector = 0;
+	irq->state = IRQ_FREE;
+	irq->owner = NULL;
+}
+
+void sim_device(void (*access)(uint64_t pa, unsigned size, bool write, uint64_t *value))
+{
+	device = access;
+}
+
+uint64_t arch_device_read(paddr_t pa, unsigned size)
+{
+	uint64_t v = ~0ull;
+
+	if (device)
+		device(pa.a, size, false, &v);
+	return v;
+}
+
+void arch_device_write(paddr_t pa, unsigned size, uint64_t value)
+{
+	if (device)
+		device(pa.a, size, true, &value);
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------ */
+
 void irq_reset(void)
 {
+	memset(vector, 0, sizeof(vector));
+	nr_vectors = 0;
+	most_vectors = VECTORS;
+	device = NULL;
 	memset(line, 0, sizeof(line));
 	for (unsigned i = 0; i < LINES; i++) {
 		lock_init(&line[i].lock, RANK_IRQ);

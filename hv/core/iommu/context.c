@@ -84,8 +84,9 @@ int iommu_context_destroy_step(struct domain *d)
 	/* Nothing is assigned to a dying domain, so there is an end to this. */
 	dev = first_device(c);
 	if (dev) {
-		iommu_return(dev);
-		return -ERR_RESTART;
+		int err = iommu_return(dev);
+
+		return err ? err : -ERR_RESTART;
 	}
 	lock_take(&iommu_lock); /* who looks for a device goes through the contexts */
 	lock_take(&d->p2m.lock);

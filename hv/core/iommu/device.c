@@ -167,12 +167,15 @@ int iommu_assign(struct iommu_device *dev, struct domain *d)
 	return err;
 }
 
-void iommu_return(struct iommu_device *dev)
+int iommu_return(struct iommu_device *dev)
 {
+	if (dev->leave)
+		return dev->leave(dev);
 	lock_take(&iommu_lock);
 	if (dev->context != &iommu_quarantine)
 		give_back(dev);
 	lock_release(&iommu_lock);
+	return 0;
 }
 
 struct domain *iommu_owner(const struct iommu_device *dev)

@@ -68,6 +68,21 @@ static volatile uint8_t *registers(pci_id_t id, unsigned reg)
 	return NULL;
 }
 
+bool pci_window_find(uint64_t pa, pci_id_t *id, unsigned *reg)
+{
+	for (unsigned i = 0; i < nr_windows; i++) {
+		const struct pci_window *w = &windows[i];
+		uint64_t at = pa - w->base.a;
+
+		if (pa < w->base.a || at >> 20 < w->first || at >> 20 > w->last)
+			continue;
+		*id = (pci_id_t){ (uint32_t)w->segment << 16 | (uint32_t)(at >> 12) };
+		*reg = (unsigned)at & 0xfff;
+		return true;
+	}
+	return false;
+}
+
 static uint32_t window_read(pci_id_t id, unsigned reg, unsigned size)
 {
 	volatile uint8_t *p = registers(id, reg);

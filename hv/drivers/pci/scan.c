@@ -23,6 +23,7 @@ _Static_assert(sizeof(struct shelf) <= PAGE_SIZE, "functions are kept in frames"
 
 static struct shelf *first_shelf;
 static uint32_t nr_functions;
+pci_unit_fn *pci_unit_of;
 
 /* ---- those that are known -------------------------------------------------------------------- */
 
@@ -77,18 +78,18 @@ static struct pci_dev *new_place(struct shelf **shelf)
 
 /* ---- one function ---------------------------------------------------------------------------- */
 
-static void read_header(struct pci_dev *dev, pci_id_t id, uint32_t ids)
+void pci_refresh(struct pci_dev *dev)
 {
-	*dev = (struct pci_dev){
-		.id = id,
-		.vendor = (uint16_t)ids,
-		.device = (uint16_t)(ids >> 16),
-		.class = pci_read(id, PCI_CLASS, 4) >> 8,
-		.header = pci_read(id, PCI_HEADER, 1) & 0x7f,
-		.msi = (uint8_t)pci_find_cap(id, PCI_CAP_MSI),
-		.msix = (uint8_t)pci_find_cap(id, PCI_CAP_MSIX),
-		.express = (uint8_t)pci_find_cap(id, PCI_CAP_EXPRESS),
-	};
+	pci_id_t id = dev->id;
+	uint32_t ids = pci_read(id, PCI_VENDOR, 4);
+
+	dev->vendor = (uint16_t)ids;
+	dev->device = (uint16_t)(ids >> 16);
+	dev->class = pci_read(id, PCI_CLASS, 4) >> 8;
+	dev->header = pci_read(id, PCI_HEADER, 1) & 0x7f;
+	dev->msi = (uint8_t)pci_find_cap(id, PCI_CAP_MSI);
+	dev->msix = (uint8_t)pci_find_cap(id, PCI_CAP_MSIX);
+	dev->express = (uint8_t)pci_find_cap(id, PCI_CAP_EXPRESS);
 	if (dev->header == 1) {
 		dev->secondary = (uint8_t)pci_read(id, PCI_SECONDARY_BUS, 1);
 		dev->last = (uint8_t)pci_read(id, PCI_LAST_BUS, 1);
@@ -98,21 +99,21 @@ static void read_header(struct pci_dev *dev, pci_id_t id, uint32_t ids)
 struct pci_dev *pci_add(pci_id_t id, pci_unit_fn *unit_of)
 {
 	struct pci_dev *dev = pci_find(id);
-	uint32_t ids, dma_id = id.n & 0xffff;
+	uint32_t dma_id = id.n & 0xffff;
 	struct iommu_unit *u;
 	struct shelf *s;
 
 	if (dev)
 		return dev;
-	ids = pci_read(id, PCI_VENDOR, 4);
-	if ((ids & 0xffff) == NO_DEVICE)
+	if (pci_read(id, PCI_VENDOR, 2) == NO_DEVICE)
 		return NULL;
 	dev = new_place(&s);
 	if (!dev) {
 		log_error("PCI: no memory for " PCI_ID_FORMAT, PCI_ID_ARGS(id));
 		return NULL;
 	}
-	read_header(dev, id, ids);
+	*dev = (struct pci_dev){ .id = id };
+	pci_refresh(dev);
 	u = unit_of ? unit_of(dev, &dma_id) : NULL;
 	iommu_device_init(&dev->dma, u, dma_id);
 	store_release(&s->n, s->n + 1);
@@ -198,6 +199,7 @@ void pci_scan(unsigned segment, unsigned first, unsigned last, pci_unit_fn *unit
 {
 	struct scan s = { .last = MIN(last, NR_BUSES - 1), .unit_of = unit_of, .add = true };
 
+	pci_unit_of = unit_of;
 	scan_buses(&s, segment, first);
 }
 

@@ -48,4 +48,15 @@ void arch_irq_release(uint32_t number);
 MUST_USE int arch_msi_request(struct irq *irq, void (*handler)(struct irq *, void *), void *arg,
 			      const char *name, struct msi_message *out);
 
+/*
+ * A message interrupt of a device that a domain owns. Arrivals of `irq` go to `d` as its kernel's message `guest` says; *to is where the
+ * device's own must be led (iommu_irq_set()). For a bound one only the guest's side changes. `irq` is cleared, its lock initialised with
+ * RANK_IRQ, and stays for an RCU grace period after arch_msi_unbind(), which does nothing when it is not bound. Any CPU; rank IRQ.
+ * Refusals are the architecture's: no vector left, not a message for an interrupt controller.
+ */
+struct iommu_irq_target;
+MUST_USE int arch_msi_bind(struct irq *irq, struct domain *d, const struct msi_message *guest,
+			   struct iommu_irq_target *to);
+void arch_msi_unbind(struct irq *irq);
+
 #endif

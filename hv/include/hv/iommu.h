@@ -44,6 +44,11 @@ struct iommu_device {
 	mfn_t irq_table; /* [iommu_lock] the driver's, while it is not in quarantine; INVALID_MFN: none */
 	uint32_t irqs;   /* [iommu_lock] entries of it in use, from 0 */
 	uint32_t faults; /* [a] reported since it came into its context */
+	/*
+	 * [its owner's lock] Who has given it to a domain wants to end that himself: iommu_return() calls this, without locks; it calls
+	 * iommu_return() again when it is done, with `leave` NULL. -ERR_RESTART: not done.
+	 */
+	int (*leave)(struct iommu_device *dev);
 };
 
 /* One set of tables; a frame of the domain's pool. Quarantine's is static. */
@@ -169,8 +174,11 @@ void iommu_device_init(struct iommu_device *dev, struct iommu_unit *u, uint32_t 
  * R_DOMAIN_DYING, the driver's.
  */
 MUST_USE int iommu_assign(struct iommu_device *dev, struct domain *d);
-/* Back to quarantine; its interrupts are gone. Nothing happens when it is there already. */
-void iommu_return(struct iommu_device *dev);
+/*
+ * Back to quarantine; its interrupts are gone. Nothing happens when it is there already. -ERR_RESTART: its `leave` has not finished, call
+ * again.
+ */
+MUST_USE int iommu_return(struct iommu_device *dev);
 /* The domain whose context it is in, or NULL. May be stale at once. */
 struct domain *iommu_owner(const struct iommu_device *dev);
 

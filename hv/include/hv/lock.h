@@ -25,6 +25,7 @@ enum lock_rank {
 	RANK_GNTTAB,        /* growth of one grant table */
 	RANK_GNTENTRY,      /* one active grant entry */
 	RANK_MAPTRACK,      /* one vCPU's map-track free list */
+	RANK_PCI,           /* what owners see of PCI functions */
 	RANK_IOMMU_DEVICES, /* which device is in which IOMMU context */
 	RANK_P2M,           /* one domain's second-stage tables */
 	RANK_EVTCHN,        /* one domain's event-channel table */
@@ -34,6 +35,7 @@ enum lock_rank {
 	RANK_IRQ_CHIP,      /* registers of the host's interrupt controllers (x86) */
 	RANK_IOMMU,         /* one IOMMU's command queue and registers */
 	RANK_PCI_PORTS,     /* the ports to configuration space (x86) */
+	RANK_DEVICE_WINDOW, /* the page through which moving registers are reached (x86) */
 	RANK_POOL,          /* one domain's page pool and page list */
 	RANK_HEAP,          /* free frames of one node */
 	RANK_FRAMETABLE,    /* never-used memory, and the growth of the frame table */

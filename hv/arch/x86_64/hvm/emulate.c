@@ -9,6 +9,7 @@
 #include <asm/emul.h>
 #include <asm/msr.h>
 #include <asm/trap.h>
+#include <asm/vpci.h>
 #include <asm/walk.h>
 #include <hv/domain.h>
 #include <hv/io.h>
@@ -52,13 +53,17 @@ static enum emul_result one_access(struct vcpu *v, gpa_t pa, unsigned size, bool
 {
 	struct p2m_entry at = p2m_lookup(v->domain, gpa_to_gfn(pa));
 	struct io_access a = { .addr = pa, .size = (uint8_t)size, .write = write, .value = *value };
+	enum io_result res;
 
 	if (p2m_type_is_ram(at.type)) {
 		if (!ram_access(v->domain, pa, value, size, write) && !write)
 			return EMUL_UNKNOWN;
 		return EMUL_DONE;
 	}
-	switch (io_access(v, &a)) {
+	res = io_access(v, &a);
+	if (res == IO_NOBODY && v->domain->arch.physdev)
+		res = vpci_mmio(v, &a);
+	switch (res) {
 	case IO_DONE: *value = a.value; return EMUL_DONE;
 	case IO_WAIT: return EMUL_WAIT;
 	default: /* an empty bus */

@@ -6,6 +6,7 @@
  */
 #include <asm/mm.h>
 
+#include <arch/device.h>
 #include <arch/memory.h>
 #include <asm/insn.h>
 #include <asm/msr.h>
@@ -160,6 +161,68 @@ volatile void *mm_map_device(uint64_t pa, uint64_t size)
 	device_next = va + (end - first);
 	mm_map(va, first, end - first, MAP_DEVICE);
 	return (volatile void *)(va + (pa - first));
+}
+
+/* ---- one page of a device, for a moment ------------------------------------------------------------- */
+
+static struct lock window_lock = LOCK_INIT(RANK_DEVICE_WINDOW);
+static uint64_t window_va, *window_entry; /* [c] after boot */
+
+void mm_make_window(void)
+{
+	window_va = device_next = ROUND_UP(device_next, (uint64_t)PAGE_SIZE);
+	device_next += PAGE_SIZE;
+	window_entry = entry_of(window_va, 0, take_boot_page);
+	if (!window_entry)
+		panic("no memory for the hypervisor's page tables");
+}
+
+/* Other CPUs may keep an older translation of the window: each forgets it before it looks. */
+static volatile void *open_window(paddr_t pa) HOLDS(window_lock)
+{
+	write_once(window_entry, (pa.a & PTE_ADDRESS) | MAP_DEVICE);
+	invlpg((const void *)window_va);
+	return (volatile void *)(window_va + (pa.a & (PAGE_SIZE - 1)));
+}
+
+static void close_window(void) HOLDS(window_lock)
+{
+	write_once(window_entry, (uint64_t)0);
+	invlpg((const void *)window_va);
+}
+
+uint64_t arch_device_read(paddr_t pa, unsigned size)
+{
+	volatile void *p;
+	uint64_t v;
+
+	lock_take(&window_lock);
+	p = open_window(pa);
+	switch (size) {
+	case 1: v = *(volatile uint8_t *)p; break;
+	case 2: v = *(volatile uint16_t *)p; break;
+	case 4: v = *(volatile uint32_t *)p; break;
+	default: v = *(volatile uint64_t *)p; break;
+	}
+	close_window();
+	lock_release(&window_lock);
+	return v;
+}
+
+void arch_device_write(paddr_t pa, unsigned size, uint64_t value)
+{
+	volatile void *p;
+
+	lock_take(&window_lock);
+	p = open_window(pa);
+	switch (size) {
+	case 1: *(volatile uint8_t *)p = (uint8_t)value; break;
+	case 2: *(volatile uint16_t *)p = (uint16_t)value; break;
+	case 4: *(volatile uint32_t *)p = (uint32_t)value; break;
+	default: *(volatile uint64_t *)p = value; break;
+	}
+	close_window();
+	lock_release(&window_lock);
 }
 
 void mm_map_ram(uint64_t start, uint64_t end)

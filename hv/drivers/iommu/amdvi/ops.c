@@ -188,6 +188,19 @@ bool amdvi_start(volatile void *(*map)(uint64_t pa, uint64_t size))
 	return n != 0;
 }
 
+/* With performance counters 512 KiB, and at a multiple of that (3.4). */
+#define REGS_WITH_COUNTERS 0x80000u
+
+void amdvi_each_window(void (*each)(uint64_t start, uint64_t size))
+{
+	for (uint32_t i = 0; i < ivrs.nr_units; i++) {
+		uint64_t base = ivrs.unit[i].base;
+
+		each(base, IS_ALIGNED(base, REGS_WITH_COUNTERS) ? REGS_WITH_COUNTERS
+								: AMDVI_REGS_SIZE);
+	}
+}
+
 struct iommu_unit *amdvi_unit_of(const struct pci_dev *dev, uint32_t *dma_id)
 {
 	int i = ivrs_find(&ivrs, (uint16_t)pci_segment(dev->id), (uint16_t)dev->id.n, dma_id);

@@ -15,6 +15,8 @@ void amdvi_read_ivrs(const struct acpi_header *ivrs);
  * controller. False: there is none that works (said why, if there is one at all).
  */
 MUST_USE bool amdvi_start(volatile void *(*map)(uint64_t pa, uint64_t size));
+/* Where the registers of each unit are, working or not. */
+void amdvi_each_window(void (*each)(uint64_t start, uint64_t size));
 /* Which unit sees a function, and as what. */
 struct iommu_unit *amdvi_unit_of(const struct pci_dev *dev, uint32_t *dma_id);
 

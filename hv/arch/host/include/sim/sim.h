@@ -152,6 +152,13 @@ uint64_t sim_failures(enum fault_point f);
 void sim_spurious_kick(unsigned n);
 /* Raise a host interrupt (arch/irq.h); it arrives after up to `delay_ns`. */
 void sim_raise_irq(uint32_t number, uint64_t delay_ns);
+/* The domain and message that arrive at vector `n` (arch_msi_bind()), whose number is irq->vector; NULL: it leads nowhere. */
+const struct irq *sim_vector(unsigned n);
+/* Vectors that are bound; and no more than `n` can be from now on. */
+unsigned sim_vectors_used(void);
+void sim_vectors_limit(unsigned n);
+/* Who answers arch_device_read() and arch_device_write(); none after a boot. `value` in or out. */
+void sim_device(void (*access)(uint64_t pa, unsigned size, bool write, uint64_t *value));
 
 /* Run `fn(arg)` and return what it panicked with; NULL: it came back. Afterwards only sim_abandon(). */
 const char *sim_expect_panic(void (*fn)(void *arg), void *arg);

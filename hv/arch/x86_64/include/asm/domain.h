@@ -19,6 +19,7 @@ struct arch_domain {
 	uint64_t port_permission_pa;
 	uint8_t callback_vector; /* [domain lock, a] HVM_PARAM_CALLBACK_IRQ type vector, 0: none */
 	bool physdev;            /* [c] dom0: sees the machine's ACPI, IO-APIC and PCI */
+	uint32_t pci_address;    /* [a] what it wrote to port 0xcf8 */
 	struct vioapic *ioapic;  /* [c] NULL: none */
 	struct iommu_context *iommu;  /* [c] NULL: no devices */
 	struct io_device apic_window; /* [c] */

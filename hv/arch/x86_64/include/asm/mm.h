@@ -55,6 +55,8 @@ struct device_range {
 	uint64_t start, end;
 };
 const struct device_range *mm_devices(uint32_t *n);
+/* A place for arch_device_read() and arch_device_write(). Boot, once. */
+void mm_make_window(void);
 /* The direct map of [start, end), page-aligned; leaves out the image. */
 void mm_map_ram(uint64_t start, uint64_t end);
 /* Stacks of a CPU from frame_alloc; fills in stack_top and the IST entries of `c`. False: no memory. */

@@ -39,17 +39,17 @@ MUST_USE int vpci_domain_config(struct domain_config *cfg);
  */
 MUST_USE int vpci_give_all(struct domain *d, uint64_t *progress);
 
-/* PHYSDEVOP_pci_device_add and _remove by `d`, which has ROLE_HARDWARE. R_NO_SUCH_DEVICE, R_DEVICE_IN_USE, and those of iommu_assign(). */
+/*
+ * PHYSDEVOP_pci_device_add and _remove by `d`, which has ROLE_HARDWARE. In steps: -ERR_RESTART. Adding what it has already is no error.
+ * R_NO_SUCH_DEVICE, R_PCI_HIDDEN, R_DEVICE_IN_USE, and those of iommu_assign().
+ */
 MUST_USE int vpci_device_add(struct domain *d, pci_id_t id);
 MUST_USE int vpci_device_remove(struct domain *d, pci_id_t id);
 /*
  * PHYSDEVOP_pci_mmcfg_reserved: the domain's kernel means to use the window whose bus 0 is at `base`. 0 when it is one of the host's (its
- * accesses are answered whether or not this was called); otherwise R_NO_SUCH_DEVICE.
+ * accesses are answered whether or not this was called); otherwise R_NO_PCI_WINDOW.
  */
 MUST_USE int vpci_mmcfg_reserved(struct domain *d, uint64_t base, uint16_t segment, uint8_t first,
 				 uint8_t last);
-
-/* Machine memory that no domain may map as a device's: registers of the hypervisor's own. Boot. False: too many. */
-MUST_USE bool vpci_protect(uint64_t start, uint64_t size);
 
 #endif
