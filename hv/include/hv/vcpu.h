@@ -63,13 +63,8 @@ struct vcpu {
 
 	struct pin runstate_pin[2]; /* [own] registered runstate area, which may straddle two frames */
 	uint16_t runstate_offset; /* [own] in the first of them */
-	/*
-	 * Run-state times. Only the CPU that switches the vCPU in or out writes them (one at a time, by the
-	 * scheduler's rules), except `ready_since`, which whoever makes the vCPU READY writes.
-	 */
-	uint64_t state_entered; /* ns, last switch in or out */
-	uint64_t ready_since;   /* [a] ns, last time it became READY */
-	uint64_t time[4];       /* ns in RUNSTATE_running, runnable, blocked, offline */
+	uint64_t runstate;        /* [a] RUNSTATE_* in bits 1..0, since when (ns) above */
+	uint64_t time[4]; /* [a] ns in RUNSTATE_running, runnable, blocked, offline until then */
 
 	struct timer singleshot, periodic, poll; /* VCPUOP_set_*_timer, SCHEDOP_poll */
 	uint64_t period;                         /* [a] ns, 0: none */
