@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Families of one or two operations: vm_assist, physdev (none on machines without PIRQs), and reading back a reason. */
+/* Families of one or two operations: vm_assist, physdev (what there is of it is the architecture's), and reading back a reason. */
 #include <hv/hypercall.h>
 
+#include <arch/vcpu.h>
 #include <hv/domain.h>
 #include <hv/string.h>
 #include <public/krypton.h>
@@ -26,7 +27,7 @@ int64_t abi_vm_assist(struct vcpu *v, uint64_t *a)
 
 int64_t abi_physdev_op(struct vcpu *v, uint64_t *a)
 {
-	return refuse(R_NOT_IMPLEMENTED, a[0], 0, __HYPERVISOR_physdev_op);
+	return arch_physdev_op(v, (uint32_t)a[0], gva(a[1]));
 }
 
 int64_t abi_reason(struct vcpu *v, uint64_t *a)

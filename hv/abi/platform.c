@@ -2,6 +2,7 @@
 /* XENPF_*: what the domain that owns the machine tells us about it. */
 #include <hv/hypercall.h>
 
+#include <arch/vcpu.h>
 #include <hv/domain.h>
 #include <hv/domain_time.h>
 #include <hv/policy.h>
@@ -40,6 +41,6 @@ int64_t abi_platform_op(struct vcpu *v, uint64_t *a)
 			return refuse(R_BAD_FLAGS, op.cmd, 0, op.u.settime64.mbz);
 		return settime(op.u.settime64.secs, op.u.settime64.nsecs,
 			       op.u.settime64.system_time);
-	default: return refuse(R_NOT_IMPLEMENTED, op.cmd, 0, __HYPERVISOR_platform_op);
+	default: return arch_platform_op(v, &op, gva(a[0]));
 	}
 }

@@ -17,6 +17,7 @@
 #include <hv/string.h>
 #include <xen/features.h>
 #include <xen/hvm/params.h>
+#include <xen/platform.h>
 
 /* xen/arch-arm.h gives the value for 32 bits; these are reserved-one in SCTLR_EL1 (D17.2.118). */
 #define SCTLR_EL1_RES1  0x30100800
@@ -338,6 +339,16 @@ int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
 int arch_hvm_op(struct vcpu *caller, uint32_t op, gva_t arg)
 {
 	return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_hvm_op);
+}
+
+int arch_platform_op(struct vcpu *caller, struct xen_platform_op *op, gva_t arg)
+{
+	return refuse(R_NOT_IMPLEMENTED, op->cmd, 0, __HYPERVISOR_platform_op);
+}
+
+int arch_physdev_op(struct vcpu *caller, uint32_t op, gva_t arg)
+{
+	return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_physdev_op);
 }
 
 uint32_t arch_features(const struct domain *d, unsigned submap)

@@ -12,6 +12,7 @@
 #include <hv/err.h>
 #include <hv/log.h>
 #include <hv/p2m.h>
+#include <xen/platform.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,16 @@ int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
 int arch_hvm_op(struct vcpu *caller, uint32_t op, gva_t arg)
 {
 	return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_hvm_op);
+}
+
+int arch_platform_op(struct vcpu *caller, struct xen_platform_op *op, gva_t arg)
+{
+	return refuse(R_NOT_IMPLEMENTED, op->cmd, 0, __HYPERVISOR_platform_op);
+}
+
+int arch_physdev_op(struct vcpu *caller, uint32_t op, gva_t arg)
+{
+	return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_physdev_op);
 }
 
 /* ---- life of a vCPU ---------------------------------------------------------------------------- */

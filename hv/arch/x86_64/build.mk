@@ -13,6 +13,7 @@ x86_64-src += hv/arch/x86_64/svm/enter.S hv/arch/x86_64/svm/svm.c
 x86_64-src += hv/arch/x86_64/hvm/ioapic.c hv/arch/x86_64/hvm/vioapic.c hv/arch/x86_64/hvm/ports.c
 x86_64-src += hv/arch/x86_64/boot/load.c hv/arch/x86_64/boot/dom0.c hv/arch/x86_64/boot/acpi_dom0.c
 x86_64-src += hv/arch/x86_64/boot/acpi_write.c
+x86_64-src += hv/arch/x86_64/hvm/platform.c
 x86_64-src += hv/arch/x86_64/boot/elf.c hv/arch/x86_64/boot/kernel.c hv/arch/x86_64/boot/memory.c
 x86_64-src += hv/arch/x86_64/boot/start_info.c hv/arch/x86_64/boot/acpi_domu.c
 x86_64-src += hv/arch/x86_64/emul/emul.c

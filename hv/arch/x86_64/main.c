@@ -29,6 +29,7 @@
 
 #define COM1_PORT   0x3f8
 #define COM1_IRQ    4
+#define KEYBOARD    0x417    /* shift flags in the BIOS's data area */
 #define LOW_MEMORY  0x100000 /* firmware's, and the trampoline's */
 #define BOOT_MAPPED (4ull << 30)
 #define ARENA_SIZE  (PAGE_SIZE * 512ull)
@@ -170,6 +171,15 @@ NORETURN static NOINLINE void build_and_run(void)
 	hv_enter_loop();
 }
 
+/* The boot CPU's numbers: its own, and firmware's for it. */
+static void name_cpu(struct cpu *c)
+{
+	c->arch.apic_id = apic_id();
+	for (uint32_t i = 0; i < machine.nr_cpus; i++)
+		if (machine.cpu[i].apic_id == c->arch.apic_id)
+			c->arch.acpi_id = machine.cpu[i].acpi_id;
+}
+
 NORETURN static void boot_on_own_stack(void)
 {
 	hvm_boot_init();
@@ -178,7 +188,7 @@ NORETURN static void boot_on_own_stack(void)
 	x86_cpu_init(this_cpu());
 	apic_init();
 	apic_cpu_init();
-	this_cpu()->arch.apic_id = apic_id();
+	name_cpu(this_cpu());
 	time_init();
 	irq_init();
 	start_console();
@@ -214,6 +224,7 @@ BOOT_TEXT void x86_boot(uint32_t magic, uint32_t info)
 	wrmsr(MSR_FS_BASE, (uint64_t)canary_area);
 	early_cpu.arch.self = &early_cpu;
 	wrmsr(MSR_GS_BASE, (uint64_t)&early_cpu);
+	machine.keyboard_flags = *(volatile uint8_t *)(DIRECT_BASE + KEYBOARD) & 0x70;
 	ok = loader_read(magic, info);
 	options_parse(boot_info.cmdline ? boot_info.cmdline : "");
 	choose_console();

@@ -60,6 +60,13 @@ MUST_USE int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_
  */
 bool arch_has_vcpu_op(uint32_t op);
 MUST_USE int arch_hvm_op(struct vcpu *caller, uint32_t op, gva_t arg);
+/*
+ * XENPF_* and PHYSDEVOP_* that only one architecture's ABI has. platform_op: `op` was fetched from `arg`, its version and the caller's role are
+ * checked. physdev_op: nothing is. R_NOT_IMPLEMENTED as above.
+ */
+struct xen_platform_op;
+MUST_USE int arch_platform_op(struct vcpu *caller, struct xen_platform_op *op, gva_t arg);
+MUST_USE int arch_physdev_op(struct vcpu *caller, uint32_t op, gva_t arg);
 
 /* XENFEAT_* submap bits and the capabilities string ("xen-3.0-aarch64 xen-3.0-armv7l"). */
 uint32_t arch_features(const struct domain *d, unsigned submap);

@@ -38,11 +38,12 @@ struct isa_override {
 struct machine {
 	bool has_fixed; /* an FADT was found */
 	struct acpi_fixed fixed;
-	uint16_t sleep_off;   /* SLP_TYP value of S5... */
-	bool sleep_off_known; /* ...as the DSDT has it */
-	uint64_t hpet;        /* machine address, 0: none */
-	uint16_t uart;        /* first port of the one that the hypervisor uses, 0: none */
-	uint32_t nr_cpus;     /* usable processors that firmware lists */
+	uint16_t sleep_off;     /* SLP_TYP value of S5... */
+	bool sleep_off_known;   /* ...as the DSDT has it */
+	uint64_t hpet;          /* machine address, 0: none */
+	uint8_t keyboard_flags; /* Scroll, Num and Caps Lock as the BIOS has them: bits 4 to 6 */
+	uint16_t uart;          /* first port of the one that the hypervisor uses, 0: none */
+	uint32_t nr_cpus;       /* usable processors that firmware lists */
 	struct {
 		uint32_t apic_id, acpi_id;
 	} cpu[MAX_CPUS];
