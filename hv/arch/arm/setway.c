@@ -16,7 +16,7 @@
 
 #define SCTLR_M     BIT(0)
 #define SCTLR_C     BIT(2)
-#define STEP_FRAMES 512u /* cleaned between two looks at what else wants this CPU */
+#define STEP_FRAMES 64u /* cleaned between two looks at what else wants this CPU */
 
 #define NONE        (~(uint64_t)0)
 

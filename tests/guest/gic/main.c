@@ -57,22 +57,40 @@ void guest_test(void)
 	irq_off();
 	for (unsigned i = 0; i < 20; i++)
 		CHECK(order[i], SPI + 19 - i, "by priority");
+	/* Of one priority, in the order in which they came; one whose priority changes while it waits is not lost. */
+	for (unsigned i = 0; i < 20; i++)
+		*(volatile uint8_t *)(GICD + 0x400 + SPI + i) = 0x80;
+	for (unsigned i = 0; i < 20; i++)
+		pend(SPI + (i * 7) % 20);
+	for (unsigned i = 0; i < 20; i++)
+		*(volatile uint8_t *)(GICD + 0x400 + SPI + i) = (uint8_t)(0x90 - 8 * (i % 3));
+	taken = 0;
+	irq_on();
+	CHECK_TRUE(WAIT_FOR(taken == 20), "all are taken");
+	irq_off();
+	for (unsigned i = 0; i < 20; i++)
+		CHECK(interrupts[SPI + i], 2, "each once more");
 	/* Disabled while pending in a list register. */
 	pend(SPI);
 	gic_disable(SPI);
 	irq_on();
-	CHECK(interrupts[SPI], 1, "withdrawn");
+	CHECK(interrupts[SPI], 2, "withdrawn");
 	gic_enable(SPI);
-	CHECK_TRUE(WAIT_FOR(interrupts[SPI] == 2), "remembered");
+	CHECK_TRUE(WAIT_FOR(interrupts[SPI] == 3), "remembered");
 	irq_off();
 	/* The group switched off and on. */
 	mmio_write32(GICD, 0x10);
 	pend(SPI);
 	irq_on();
-	CHECK(interrupts[SPI], 2, "nothing while the distributor is off");
+	CHECK(interrupts[SPI], 3, "nothing while the distributor is off");
 	mmio_write32(GICD, 0x12);
-	CHECK_TRUE(WAIT_FOR(interrupts[SPI] == 3), "it comes when it is on");
+	CHECK_TRUE(WAIT_FOR(interrupts[SPI] == 4), "it comes when it is on");
 	irq_off();
+	/* A route is read and written whole or in halves. */
+	mmio_write32(GICD + 0x6000 + 8 * SPI, 0x80000000);
+	CHECK(mmio_read32(GICD + 0x6000 + 8 * SPI), 0, "any one: this one");
+	mmio_write32(GICD + 0x6004 + 8 * SPI, 0);
+	CHECK(mmio_read32(GICD + 0x6004 + 8 * SPI), 0, "Aff3");
 	/* Wild values. */
 	*(volatile uint64_t *)(GICD + 0x6000 + 8 * SPI) = 0xffffffffffull;
 	CHECK(*(volatile uint64_t *)(GICD + 0x6000 + 8 * SPI), 0, "a route to nobody is ignored");

@@ -17,7 +17,8 @@
 #include <asm/sysreg.h>
 #include <hv/assert.h>
 
-static uint32_t lr_mask; /* [c] a bit for each list register of these CPUs */
+static uint32_t nr_lrs;  /* [c] list registers that each CPU has */
+static uint32_t lr_mask; /* [c] a bit for each of them */
 static uint32_t nr_aprs; /* [c] registers of active priorities, per group */
 
 struct vcpu *virq_lock(const struct domain *d, struct virq *q) NO_LOCK_CHECK
@@ -57,19 +58,19 @@ static inline unsigned lr_of(const struct virq *q)
 static void enqueue(struct vcpu *v, struct virq *q, uint32_t intid)
 {
 	struct vgic_vcpu *g = &v->arch.vgic;
-	uint16_t *link = &g->queue;
+	unsigned level = read_once(&q->priority) / (256 / VGIC_LEVELS);
 
 	if (q->flags & VIRQ_QUEUED)
 		return;
-	while (*link != VIRQ_END) {
-		struct virq *other = virq_of(v->domain, v, *link);
-
-		if (other->priority > q->priority)
-			break;
-		link = &other->next;
-	}
-	q->next = *link;
-	*link = (uint16_t)intid;
+	/* The priority may change while it waits; it keeps its place. */
+	q->level = (uint8_t)level;
+	q->next = VIRQ_END;
+	if (g->waiting & BIT(level))
+		virq_of(v->domain, v, g->queue[level].last)->next = (uint16_t)intid;
+	else
+		g->queue[level].first = (uint16_t)intid;
+	g->queue[level].last = (uint16_t)intid;
+	write_once(&g->waiting, g->waiting | 1u << level);
 	q->flags |= VIRQ_QUEUED;
 	atomic_or(&v->arch.work, WORK_VIRQ);
 }
@@ -452,14 +453,17 @@ static bool displace(struct vcpu *v, const struct virq *q)
 	return true;
 }
 
-/* The head of the queue, taken off. */
+/* The one with the best priority that has waited longest, taken off. There is one. */
 static struct virq *dequeue(struct vcpu *v, uint32_t *intid)
 {
 	struct vgic_vcpu *g = &v->arch.vgic;
-	struct virq *q = virq_of(v->domain, v, g->queue);
+	unsigned level = (unsigned)__builtin_ctz(g->waiting);
+	struct virq *q = virq_of(v->domain, v, g->queue[level].first);
 
-	*intid = g->queue;
-	g->queue = q->next;
+	*intid = g->queue[level].first;
+	g->queue[level].first = q->next;
+	if (q->next == VIRQ_END)
+		write_once(&g->waiting, g->waiting & ~(1u << level));
 	q->flags &= (uint8_t)~VIRQ_QUEUED;
 	return q;
 }
@@ -471,7 +475,7 @@ void vgic_flush(struct vcpu *v) NO_LOCK_CHECK
 
 	lock_take(&g->lock);
 	atomic_and(&v->arch.work, ~WORK_VIRQ);
-	while (g->queue != VIRQ_END && !full) {
+	while (g->waiting && !full) {
 		uint32_t intid;
 		struct virq *q = dequeue(v, &intid);
 
@@ -531,14 +535,14 @@ bool vgic_pending(struct vcpu *v)
 		for (uint32_t used = read_once(&g->used); used; used &= used - 1)
 			if (g->lr[__builtin_ctz(used)] & ICH_LR_PENDING)
 				return true;
-		return read_once(&g->queue) != VIRQ_END;
+		return read_once(&g->waiting) != 0;
 	}
 	if (read_once(&v->arch.work) & WORK_VIRQ)
 		vgic_flush(v);
 	for (uint32_t used = g->used; used; used &= used - 1)
 		if (gich_read_lr((unsigned)__builtin_ctz(used)) & ICH_LR_PENDING)
 			return true;
-	return g->queue != VIRQ_END;
+	return g->waiting != 0;
 }
 
 /*
@@ -679,13 +683,20 @@ void virq_forget(struct vcpu *v)
 /* Out of the middle of its home's queue. */
 static void unqueue(struct vcpu *home, struct virq *q, uint32_t intid)
 {
-	uint16_t *link = &home->arch.vgic.queue;
+	struct vgic_vcpu *g = &home->arch.vgic;
+	uint16_t *link = &g->queue[q->level].first, before = VIRQ_END;
 
 	if (!(q->flags & VIRQ_QUEUED))
 		return;
-	while (*link != intid)
-		link = &virq_of(home->domain, home, *link)->next;
+	while (*link != intid) {
+		before = *link;
+		link = &virq_of(home->domain, home, before)->next;
+	}
 	*link = q->next;
+	if (q->next == VIRQ_END && before == VIRQ_END)
+		write_once(&g->waiting, g->waiting & ~(1u << q->level));
+	else if (q->next == VIRQ_END)
+		g->queue[q->level].last = before;
 	q->flags &= (uint8_t)~VIRQ_QUEUED;
 }
 
@@ -745,7 +756,6 @@ void vgic_vcpu_init(struct vcpu *v)
 	struct vgic_vcpu *g = &v->arch.vgic;
 
 	lock_init(&g->lock, RANK_VIRQ);
-	g->queue = VIRQ_END;
 	for (unsigned i = 0; i < VGIC_PRIVATE; i++) {
 		struct virq *q = &g->private[i];
 
@@ -765,8 +775,11 @@ void vgic_cpu_init(void)
 	unsigned nr_lr = (unsigned)MIN(ICH_VTR_LISTREGS(vtr), (uint64_t)VGIC_MAX_LR);
 	unsigned bits = (unsigned)ICH_VTR_PREBITS(vtr);
 
-	lr_mask = (uint32_t)(BIT(nr_lr) - 1);
-	nr_aprs = bits >= 7 ? 4 : bits == 6 ? 2 : 1;
+	/* vCPUs move between CPUs: what all have counts. */
+	nr_lrs = nr_lrs ? MIN(nr_lrs, nr_lr) : nr_lr;
+	lr_mask = (uint32_t)(BIT(nr_lrs) - 1);
+	bits = bits >= 7 ? 4 : bits == 6 ? 2 : 1;
+	nr_aprs = nr_aprs ? MIN(nr_aprs, bits) : bits;
 	for (unsigned i = 0; i < nr_lr; i++)
 		gich_write_lr(i, 0);
 	sysreg_write(ich_vmcr_el2, 0);

@@ -264,12 +264,15 @@ static void write_ctlr(struct domain *d, uint32_t value)
 }
 
 /* IROUTER: where the interrupt goes from the next time on that it is raised. */
-static void access_route(const struct bank *b, struct io_access *a, uint32_t intid)
+static void access_route(const struct bank *b, struct io_access *a, uint32_t offset)
 {
+	uint32_t intid = offset / 8;
+	bool upper = offset & 4, kick = false;
 	struct vcpu *home;
 	struct virq *q;
-	bool kick = false;
 
+	if (a->size < 4 || offset & (a->size - 1))
+		return;
 	if (intid < b->first || intid >= b->end)
 		return;
 	q = virq_of(b->d, NULL, intid);
@@ -277,14 +280,15 @@ static void access_route(const struct bank *b, struct io_access *a, uint32_t int
 	if (!home)
 		return;
 	if (!a->write) {
-		a->value = vcpu_affinity(q->route);
+		a->value = upper ? 0 : vcpu_affinity(q->route);
 	} else {
-		uint64_t aff = a->value & MPIDR_AFFINITY;
-		uint32_t to = a->value & IROUTER_ANY || aff >= BIT(24) ? 0 : vcpu_of_affinity(aff);
+		/* The upper half alone: Aff3, which no vCPU has. */
+		uint64_t value = upper ? a->value << 32 | vcpu_affinity(q->route) : a->value;
+		uint64_t aff = value & MPIDR_AFFINITY;
+		uint32_t to = value & IROUTER_ANY || aff >= BIT(24) ? 0 : vcpu_of_affinity(aff);
 
 		/* Somebody who does not exist gets nothing: it stays where it is. */
-		if (domain_vcpu(b->d, to) &&
-		    vcpu_affinity(to) == (a->value & IROUTER_ANY ? 0 : aff)) {
+		if (domain_vcpu(b->d, to) && vcpu_affinity(to) == (value & IROUTER_ANY ? 0 : aff)) {
 			q->route = (uint16_t)to;
 			if (q->flags & (VIRQ_PENDING | VIRQ_LINE))
 				kick = virq_update(home, q, intid);
@@ -307,8 +311,7 @@ static enum io_result dist_access(struct io_device *dev, struct vcpu *v, struct 
 	if (access_arrays(&b, a, offset))
 		return IO_DONE;
 	if (offset >= IROUTER && offset < IROUTER_END) {
-		if (a->size == 8)
-			access_route(&b, a, (offset - IROUTER) / 8);
+		access_route(&b, a, offset - IROUTER);
 		return IO_DONE;
 	}
 	if (a->size != 4)

@@ -43,15 +43,18 @@ struct virq {
 	uint16_t host;  /* HW: number of the host interrupt */
 	uint8_t flags;  /* VIRQ_* */
 	uint8_t priority;
-	uint8_t lr;  /* 1 + the list register it is in, 0: none */
-	uint8_t ask; /* VIRQ_ASK_* */
-	uint8_t pad[4];
+	uint8_t lr;    /* 1 + the list register it is in, 0: none */
+	uint8_t ask;   /* VIRQ_ASK_* */
+	uint8_t level; /* QUEUED: in which queue of its home */
+	uint8_t pad[3];
 };
 _Static_assert(sizeof(struct virq) == 16, "256 to a frame");
 
 #define VIRQ_END        0xffffu
 #define VGIC_PRIVATE    32u
 #define VGIC_MAX_LR     16u
+/* Five bits of an interrupt's priority count. */
+#define VGIC_LEVELS     32u
 #define VIRQS_PER_FRAME (PAGE_SIZE / (unsigned)sizeof(struct virq))
 
 /* Numbers as of xen/arch-arm.h (which names them as PPIs). */
@@ -60,14 +63,17 @@ _Static_assert(sizeof(struct virq) == 16, "256 to a frame");
 /* One vCPU's part. */
 struct vgic_vcpu {
 	struct lock lock;  /* rank VIRQ */
-	uint16_t queue;    /* [l] first interrupt waiting for a list register, by priority */
+	uint32_t waiting;  /* [l] priorities at which interrupts wait for a list register */
 	uint16_t used;     /* [l] list registers that hold an interrupt, as far as we know */
 	struct cpu *on;    /* [l] the CPU that has its list registers, NULL: they are in lr[] */
 	bool maintained;   /* [own] maintenance interrupts are on because the queue is not empty */
 	bool vtimer_fired; /* [own] the host's timer interrupt was activated for it on this CPU */
-	uint64_t lr[VGIC_MAX_LR];          /* [l] as last written or saved */
-	uint64_t vmcr;                     /* [own] ICH_VMCR_EL2 while not loaded */
-	uint32_t ap0r[4], ap1r[4];         /* [own] active priorities while not loaded */
+	uint64_t lr[VGIC_MAX_LR];  /* [l] as last written or saved */
+	uint64_t vmcr;             /* [own] ICH_VMCR_EL2 while not loaded */
+	uint32_t ap0r[4], ap1r[4]; /* [own] active priorities while not loaded */
+	struct {
+		uint16_t first, last;
+	} queue[VGIC_LEVELS]; /* [l] those, oldest first; meaningful where `waiting` has a bit */
 	struct virq private[VGIC_PRIVATE]; /* [l] */
 };
 
