@@ -12,6 +12,7 @@
 
 #define NPF_PRESENT BIT(0)
 #define NPF_WRITE   BIT(1)
+#define NPF_FETCH   BIT(4)
 #define PIT_COUNTER 0x40
 
 void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code)
@@ -22,6 +23,8 @@ void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code)
 	/* The tables changed since the walk: try again. */
 	if ((code & NPF_WRITE) ? p2m_type_writable(e.type)
 			       : (p2m_type_is_ram(e.type) || p2m_type_writable(e.type)))
+		return;
+	if (e.type == P2M_MMIO_DIRECT && !(code & NPF_FETCH)) /* a window has just come here */
 		return;
 	if (p2m_type_is_ram(e.type) || e.type == P2M_GRANT_RO) {
 		domain_crash(d, "write to read-only memory at %llx", (unsigned long long)pa.a);
