@@ -9,6 +9,7 @@ Krypton and Debian's Xen.
 QEMU's guest-loader can only write modules of dom0, so its tree is dumped, completed here and
 given back with -dtb; the files are put in memory by its generic loader.
 """
+import hashlib
 import json
 import os
 import pathlib
@@ -98,6 +99,21 @@ def image(arch, kernel):
     if not path.exists() or path.stat().st_mtime < max(p.stat().st_mtime for p in recipe):
         env = dict(os.environ, **({"KRYPTON_PROBE": str(probe)} if probe.exists() else {}))
         subprocess.run([TOP / "images/initrd", arch, kernel, path], check=True, env=env)
+    return path
+
+
+def dom0_image(arch, kernel, extra=None):
+    """images/dom0's result for a kernel, made when what goes into it has changed. extra: a folder
+    that is copied over it."""
+    recipe = sorted(p for p in (TOP / "images").rglob("*") if p.is_file())
+    recipe += [CACHE / arch / "tools/list", CACHE / arch / "cloud/release", CACHE / arch / kernel / "release"]
+    recipe += sorted(p for p in pathlib.Path(extra).rglob("*") if p.is_file()) if extra else []
+    key = hashlib.sha256()
+    for path in recipe:
+        key.update(b"%s\0%s\0" % (str(path).encode(), path.read_bytes()))
+    path = BUILD / "images" / ("%s-dom0-%s.cpio" % (arch, key.hexdigest()[:16]))
+    if not path.exists():
+        subprocess.run([TOP / "images/dom0", arch, kernel, path] + ([extra] if extra else []), check=True)
     return path
 
 

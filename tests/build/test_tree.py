@@ -101,7 +101,7 @@ def test_every_source_names_its_licence():
     missing = []
     for path in tracked():
         is_script = path.suffix in (".py", ".sh", ".mk") or path.name in (
-            "Makefile", "run", "check", "debs", "packages", "initrd", "rc", "shell")
+            "Makefile", "run", "check", "debs", "packages", "initrd", "rc", "shell", "dom0", "agent", "toolstack", "functions")
         if not path.exists() or not (is_script or path.suffix in (".c", ".h", ".S", ".def")):
             continue
         head = path.read_text().split("\n", 3)[:2]

@@ -14,6 +14,7 @@ import machine as machines  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="the long runs too")
+    parser.addoption("--on", default="krypton", help="the hypervisor of test_xl*: krypton, or xen for Debian's")
 
 
 def pytest_configure(config):
