@@ -137,15 +137,23 @@ static const struct state_type core_type[] = {
 
 /* ---- the order of records ---------------------------------------------------------------------- */
 
+/* Core's, then the architecture's; the other way round where the first of those is the header. */
 static uint32_t nr_types(void)
 {
-	return (uint32_t)ARRAY_SIZE(core_type) + arch_state.nr;
+	return (uint32_t)ARRAY_SIZE(core_type) - arch_state.xen + arch_state.nr;
 }
 
 static const struct state_type *type_at(uint32_t i)
 {
+	if (arch_state.xen)
+		return i < arch_state.nr ? &arch_state.type[i] : &core_type[i - arch_state.nr + 1];
 	return i < ARRAY_SIZE(core_type) ? &core_type[i]
 					 : &arch_state.type[i - ARRAY_SIZE(core_type)];
+}
+
+static bool may_be_missing(uint32_t i)
+{
+	return type_at(i)->optional || (arch_state.xen && i > 0);
 }
 
 static uint32_t length_in(const struct state_type *t, const struct domain *d)
@@ -244,6 +252,7 @@ static void *put_record(struct state_save *s, uint16_t code, uint32_t instance, 
 int state_save_step(struct state_save *s)
 {
 	const struct state_type *t;
+	struct vcpu *v;
 	uint32_t *record;
 	int err;
 
@@ -252,13 +261,17 @@ int state_save_step(struct state_save *s)
 			   ? 0
 			   : refuse(R_STATE_BUFFER, s->d->id, s->size, state_size(s->d));
 	t = type_at(s->next.type);
-	record = put_record(s, t->code, s->next.instance, length_in(t, s->d));
-	if (!record)
-		return refuse(R_STATE_BUFFER, s->d->id, s->size, state_size(s->d));
-	*record = t->version;
-	err = t->save(s->d, vcpu_at(s->d, t, s->next.instance), record);
-	if (err)
-		return err;
+	v = vcpu_at(s->d, t, s->next.instance);
+	if (!t->present || t->present(v)) {
+		record = put_record(s, t->code, s->next.instance, length_in(t, s->d));
+		if (!record)
+			return refuse(R_STATE_BUFFER, s->d->id, s->size, state_size(s->d));
+		if (t->version)
+			*record = t->version;
+		err = t->save(s->d, v, record);
+		if (err)
+			return err;
+	}
 	s->next.instance++;
 	return -ERR_RESTART;
 }
@@ -313,7 +326,7 @@ static int skip_optional(struct state_load *s, struct state_place to)
 	while (settle(s->d, &s->next) && before(s->next, to)) {
 		const struct state_type *t = type_at(s->next.type);
 
-		if (!t->optional)
+		if (!may_be_missing(s->next.type))
 			return refuse(R_STATE_MISSING, t->code, 0, s->next.instance);
 		s->next.instance++;
 	}
@@ -356,7 +369,7 @@ static int check_record(struct state_load *s, const struct hvm_save_descriptor *
 	if (desc->length < sizeof(version))
 		return refuse(R_STATE_LENGTH, t->code, length_in(t, s->d), desc->length);
 	memcpy(&version, record, sizeof(version));
-	if (version != t->version)
+	if (t->version && version != t->version)
 		return refuse(R_STATE_VERSION, t->code, t->version, version);
 	if (desc->length != length_in(t, s->d))
 		return refuse(R_STATE_LENGTH, t->code, length_in(t, s->d), desc->length);

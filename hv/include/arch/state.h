@@ -9,6 +9,10 @@ struct arch_state {
 	uint16_t machine; /* KRYPTON_MACHINE_* */
 	uint16_t nr;      /* 0: states can be neither saved nor loaded here */
 	const struct state_type *type;
+	/*
+	 * Its records are Xen's: they come first, the first one is the header instead of Krypton's, and tools may pass any of the others alone.
+	 */
+	bool xen;
 };
 
 extern const struct arch_state arch_state;

@@ -24,22 +24,26 @@ struct vcpu;
 
 /*
  * One type of record. Types come in the order of their codes. `v` is NULL for what a domain has once.
- * Every record begins with its version, which core writes and compares; the rest is the functions' own.
+ * Every record of ours begins with its version, which core writes and compares; the rest is the functions' own.
  */
 struct state_type {
 	uint16_t code;    /* KRYPTON_STATE_* */
 	bool per_vcpu;    /* one for each vCPU that exists */
 	bool optional;    /* may be missing: then what it is about stays as it is */
 	bool moving;      /* time changes it, even while the domain is paused */
-	uint32_t version; /* the only one that is understood */
+	uint32_t version; /* the only one that is understood; 0: the record has none, it is Xen's */
 	uint32_t length;  /* multiple of 8 */
 	/* Instead of `length`, where domains differ; 0: this one has none. */
 	uint32_t (*length_of)(const struct domain *d);
+	/* Has it anything to save now? NULL: yes. Only with `optional`, or where all of the architecture's are. */
+	bool (*present)(const struct vcpu *v);
 	/* Fill the record, which is zero but for the version. Refuses when there is something that cannot be saved. */
 	MUST_USE int (*save)(struct domain *d, struct vcpu *v, void *record);
 	/* Can `d` take this? Changes nothing, looks at every field. */
 	MUST_USE int (*check)(const struct domain *d, const struct vcpu *v, const void *record);
 	void (*load)(struct domain *d, struct vcpu *v, const void *record);
+	/* Instead of `moving`: clear what time changes, so that the rest can be compared. For tests. */
+	void (*still)(void *record);
 };
 
 /* A place in the order: which type, which instance of it. */
@@ -62,7 +66,7 @@ struct state_load {
 	bool checked; /* all of it: now loading */
 };
 
-/* Bytes that the state of `d` takes. Does not change while no vCPU is created. */
+/* Bytes that the state of `d` takes at most. Does not change while no vCPU is created. */
 size_t state_size(const struct domain *d);
 
 /* R_STATE_RUNNING, R_STATE_DYING, R_STATE_WAITING, R_STATE_NONE, R_STATE_BUFFER. */

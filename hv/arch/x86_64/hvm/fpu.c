@@ -12,12 +12,16 @@
 #include <hv/domain.h>
 #include <hv/string.h>
 
-#define XCR0_X87 BIT(0)
-#define XCR0_SSE BIT(1)
-#define XCR0_AVX BIT(2)
+#define XCR0_X87        BIT(0)
+#define XCR0_SSE        BIT(1)
+#define XCR0_AVX        BIT(2)
+
+/* Of an area with x87 and SSE alone. */
+#define AREA_HEADER_END (512u + 64u)
 
 static bool has_xsave;
 static uint64_t xcr0_allowed;
+static uint32_t mxcsr_mask;
 
 /* x87 and SSE fit 512 bytes and a header; AVX adds 256: one frame. Wider state is not shown to guests yet. */
 void fpu_boot_init(void)
@@ -32,10 +36,35 @@ uint64_t fpu_xcr0_allowed(void)
 	return xcr0_allowed;
 }
 
+uint32_t fpu_area_size(void)
+{
+	if (!has_xsave)
+		return 0;
+	return xcr0_allowed & XCR0_AVX ? cpuid(0xd, 2).ebx + cpuid(0xd, 2).eax : AREA_HEADER_END;
+}
+
+uint32_t fpu_mxcsr_mask(void)
+{
+	return mxcsr_mask;
+}
+
+/* FXSAVE says which bits there are; 0 means those of the first CPUs (vol. 2, 11.4.4). */
+static uint32_t read_mxcsr_mask(void)
+{
+	static uint8_t area[512] ALIGNED(16);
+	uint32_t mask;
+
+	__asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+	memcpy(&mask, area + 28, sizeof(mask));
+	return mask ? mask : 0xffbf;
+}
+
 void fpu_cpu_init(void)
 {
 	write_cr0((read_cr0() | CR0_MP | CR0_NE) & ~(uint64_t)(CR0_EM | CR0_TS));
 	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (has_xsave ? CR4_OSXSAVE : 0));
+	if (!mxcsr_mask)
+		mxcsr_mask = read_mxcsr_mask();
 }
 
 void fpu_set_xcr0(uint64_t value)
@@ -57,21 +86,26 @@ uint64_t fpu_guest_xcr0(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
-int fpu_init(struct vcpu *v)
+/* FCW and MXCSR after reset (vol. 2, table 14-1); an empty XSAVE header means initial state. */
+void fpu_reset(struct vcpu *v)
 {
-	mfn_t m = pool_alloc(&v->domain->pool);
-	uint8_t *area;
+	uint8_t *area = memset(v->arch.fpu, 0, PAGE_SIZE);
 
-	if (!mfn_valid(m))
-		return reason_err(R_POOL_EXHAUSTED);
-	area = frame_va(m);
-	/* FCW and MXCSR after reset (vol. 2, table 14-1); an empty XSAVE header means initial state. */
 	area[0] = 0x7f;
 	area[1] = 0x03;
 	area[24] = 0x80;
 	area[25] = 0x1f;
-	v->arch.fpu = area;
 	v->arch.xcr0 = XCR0_X87;
+}
+
+int fpu_init(struct vcpu *v)
+{
+	mfn_t m = pool_alloc(&v->domain->pool);
+
+	if (!mfn_valid(m))
+		return reason_err(R_POOL_EXHAUSTED);
+	v->arch.fpu = frame_va(m);
+	fpu_reset(v);
 	return 0;
 }
 

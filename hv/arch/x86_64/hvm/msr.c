@@ -62,7 +62,7 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 	return true;
 }
 
-static bool pat_valid(uint64_t value)
+bool hvm_pat_valid(uint64_t value)
 {
 	for (unsigned i = 0; i < 8; i++) {
 		uint8_t type = value >> (8 * i) & 0xff;
@@ -77,12 +77,18 @@ static bool write_pat(struct vcpu *v, uint64_t value)
 {
 	struct hvm_state s;
 
-	if (!pat_valid(value))
+	if (!hvm_pat_valid(value))
 		return false;
 	hvm->get_state(v, &s);
 	s.pat = value;
 	hvm->set_state(v, &s);
 	return true;
+}
+
+/* It comes with RDTSCP. */
+static bool has_tsc_aux(const struct vcpu *v)
+{
+	return policy_leaf(v->domain, 0x80000001, 0).edx & BIT(27);
 }
 
 static bool x2apic_msr(uint32_t msr)
@@ -109,7 +115,7 @@ bool hvm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 		hvm->get_state(v, &s);
 		*value = s.pat;
 		return true;
-	case MSR_TSC_AUX: *value = v->arch.tsc_aux; return true;
+	case MSR_TSC_AUX: *value = v->arch.tsc_aux; return has_tsc_aux(v);
 	case MSR_TSC_DEADLINE: *value = v->arch.lapic.tsc_deadline; return true;
 	/* Constant or empty: a kernel looks, and may write back what it saw. */
 	case MSR_MTRRCAP:
@@ -145,7 +151,7 @@ bool hvm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_TSC_DEADLINE: vlapic_set_tsc_deadline(v, value); return true;
 	case MSR_TSC: hvm->set_tsc_offset(v, value - rdtsc()); return true;
 	case MSR_TSC_AUX:
-		if (value >> 32)
+		if (value >> 32 || !has_tsc_aux(v))
 			return false;
 		v->arch.tsc_aux = value;
 		wrmsr(MSR_TSC_AUX, value);

@@ -306,12 +306,15 @@ bool hvm_write_cr(struct vcpu *v, unsigned n, uint64_t value)
 	return n == 0 ? guest_cr0(v, value) : n == 4 ? guest_cr4(v, value) : false;
 }
 
+/* x87 always; AVX only with SSE (APM vol. 2, 11.5.2). */
+bool hvm_xcr0_valid(const struct domain *d, uint64_t value)
+{
+	return (value & 1) && !(value & ~policy_xcr0_mask(d)) && (!(value & 4) || (value & 2));
+}
+
 bool hvm_xsetbv(struct vcpu *v, uint32_t index, uint64_t value)
 {
-	uint64_t allowed = policy_xcr0_mask(v->domain);
-
-	/* x87 always; AVX only with SSE (APM vol. 2, 11.5.2). */
-	if (index != 0 || !(value & 1) || (value & ~allowed) || ((value & 4) && !(value & 2)))
+	if (index != 0 || !hvm_xcr0_valid(v->domain, value))
 		return false;
 	v->arch.xcr0 = value;
 	fpu_set_xcr0(value);

@@ -5,6 +5,7 @@
  */
 #include <asm/vlapic.h>
 
+#include "vlapic.h"
 #include <arch/timer.h>
 #include <asm/hvm.h>
 #include <asm/insn.h>
@@ -15,40 +16,7 @@
 #include <hv/domain.h>
 #include <hv/string.h>
 
-#define REG_ID          0x020
-#define REG_VERSION     0x030
-#define REG_TPR         0x080
-#define REG_PPR         0x0a0
-#define REG_EOI         0x0b0
-#define REG_LDR         0x0d0
-#define REG_DFR         0x0e0
-#define REG_SVR         0x0f0
-#define REG_ISR         0x100
-#define REG_TMR         0x180
-#define REG_IRR         0x200
-#define REG_ESR         0x280
-#define REG_CMCI        0x2f0
-#define REG_ICR         0x300
-#define REG_ICR_HIGH    0x310
-#define REG_LVT_TIMER   0x320
-#define REG_LVT_ERROR   0x370
-#define REG_INITIAL     0x380
-#define REG_CURRENT     0x390
-#define REG_DIVIDE      0x3e0
-#define REG_SELF_IPI    0x3f0
-
-#define APIC_ADDRESS    0xfee00000ull
-#define SVR_ENABLE      (1u << 8)
-#define LVT_MASKED      (1u << 16)
-#define TIMER_MODE(lvt) ((lvt) >> 17 & 3)
-#define TIMER_ONE_SHOT  0
-#define TIMER_PERIODIC  1
-#define TIMER_DEADLINE  2
-#define VERSION         0x00050014u /* six LVT entries, integrated */
-
 /* The timer's input clock: 1 GHz before the divider, so that one count is one nanosecond. */
-
-enum { LVT_CMCI, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR };
 
 static bool x2apic(const struct vlapic *a)
 {
@@ -62,7 +30,7 @@ static bool enabled(const struct vlapic *a)
 
 /* ---- sets of vectors ------------------------------------------------------------------------------ */
 
-static uint8_t highest(const uint32_t set[8])
+uint8_t vlapic_highest(const uint32_t set[8])
 {
 	for (int i = 7; i >= 0; i--) {
 		uint32_t w = read_once(&set[i]);
@@ -116,7 +84,7 @@ void vlapic_latch(struct vcpu *v, uint8_t vector, bool level)
 uint8_t vlapic_deliverable(struct vcpu *v)
 {
 	struct vlapic *a = &v->arch.lapic;
-	uint8_t vector = highest(a->irr);
+	uint8_t vector = vlapic_highest(a->irr);
 
 	return vector && enabled(a) && (vector & 0xf0) > (processor_priority(a) & 0xf0) ? vector
 											: 0;
@@ -144,7 +112,7 @@ static void end_of_interrupt(struct vcpu *v)
 	if (!vector)
 		return;
 	a->isr[vector / 32] &= ~(1u << vector % 32);
-	a->highest_isr = highest(a->isr);
+	a->highest_isr = vlapic_highest(a->isr);
 	if (a->tmr[vector / 32] >> vector % 32 & 1)
 		vioapic_eoi(v->domain, vector);
 }
@@ -281,16 +249,16 @@ void vlapic_message(struct domain *d, uint32_t entry, uint8_t dest)
 
 /* ---- timer ---------------------------------------------------------------------------------------- */
 
-static uint64_t divider(const struct vlapic *a)
+uint32_t vlapic_divider(const struct vlapic *a)
 {
 	unsigned code = (a->timer_divide & 3) | (a->timer_divide >> 1 & 4);
 
-	return code == 7 ? 1 : 2ull << code;
+	return code == 7 ? 1 : 2u << code;
 }
 
 static uint64_t timer_period(const struct vlapic *a)
 {
-	return a->timer_initial * divider(a);
+	return (uint64_t)a->timer_initial * vlapic_divider(a);
 }
 
 static void timer_fired(struct timer *t)
@@ -324,15 +292,27 @@ static void timer_start(struct vcpu *v)
 	timer_set(&a->timer, a->timer_started + timer_period(a));
 }
 
-static uint32_t timer_left(const struct vlapic *a)
+uint32_t vlapic_timer_left(const struct vlapic *a)
 {
-	uint64_t passed = (arch_time_ns() - a->timer_started) / divider(a);
+	uint64_t passed = (arch_time_ns() - a->timer_started) / vlapic_divider(a);
 
 	if (!a->timer_initial || TIMER_MODE(a->lvt[LVT_TIMER]) == TIMER_DEADLINE)
 		return 0;
 	if (TIMER_MODE(a->lvt[LVT_TIMER]) == TIMER_PERIODIC)
 		return a->timer_initial - (uint32_t)(passed % a->timer_initial);
 	return passed >= a->timer_initial ? 0 : a->timer_initial - (uint32_t)passed;
+}
+
+void vlapic_timer_resume(struct vcpu *v, uint32_t left)
+{
+	struct vlapic *a = &v->arch.lapic;
+	uint64_t now = arch_time_ns();
+
+	a->timer_started = now - (uint64_t)(a->timer_initial - left) * vlapic_divider(a);
+	if (a->timer_initial && left && TIMER_MODE(a->lvt[LVT_TIMER]) != TIMER_DEADLINE)
+		timer_set(&a->timer, now + (uint64_t)left * vlapic_divider(a));
+	else
+		timer_stop(&a->timer);
 }
 
 void vlapic_set_tsc_deadline(struct vcpu *v, uint64_t guest_tsc)
@@ -395,7 +375,7 @@ bool vlapic_read(struct vcpu *v, uint32_t offset, uint64_t *value)
 		return true;
 	case REG_ICR_HIGH: *value = a->icr_high; return !x2apic(a);
 	case REG_INITIAL: *value = a->timer_initial; return true;
-	case REG_CURRENT: *value = timer_left(a); return true;
+	case REG_CURRENT: *value = vlapic_timer_left(a); return true;
 	case REG_DIVIDE: *value = a->timer_divide; return true;
 	default: return !x2apic(a);
 	}
@@ -412,14 +392,15 @@ static void write_svr(struct vcpu *v, uint32_t value)
 			a->lvt[i] |= LVT_MASKED;
 }
 
+const uint32_t vlapic_lvt_writable[LVT_COUNT] = { 0x107ff, 0x700ff, 0x107ff, 0x107ff,
+						  0x1a7ff, 0x1a7ff, 0x100ff };
+
 static void write_lvt(struct vcpu *v, int i, uint32_t value)
 {
-	static const uint32_t writable[] = { 0x107ff, 0x700ff, 0x107ff, 0x107ff,
-					     0x1a7ff, 0x1a7ff, 0x100ff };
 	struct vlapic *a = &v->arch.lapic;
 	uint32_t old = a->lvt[i];
 
-	value &= writable[i];
+	value &= vlapic_lvt_writable[i];
 	if (!(a->svr & SVR_ENABLE))
 		value |= LVT_MASKED;
 	write_once(&a->lvt[i], value);
@@ -449,7 +430,7 @@ bool vlapic_write(struct vcpu *v, uint32_t offset, uint64_t value)
 	case REG_SVR: write_svr(v, (uint32_t)value); return true;
 	case REG_ESR: a->esr = 0; return true;
 	case REG_ICR:
-		a->icr_low = value & 0xcdfff;
+		a->icr_low = value & ICR_WRITABLE;
 		if (x2apic(a))
 			a->icr_high = (uint32_t)(value >> 32);
 		command(v, a->icr_low, x2apic(a) ? a->icr_high : a->icr_high >> 24, x2apic(a));

@@ -24,7 +24,7 @@
 
 static struct {
 	uint32_t max_asid;
-	bool next_rip, decode_assists, flush_by_asid, clean_bits;
+	bool next_rip, decode_assists, flush_by_asid, clean_bits, tsc_aux;
 } svm;
 
 static struct vmcb *vmcb_of(const struct vcpu *v)
@@ -61,6 +61,7 @@ static bool svm_supported(void)
 	svm.flush_by_asid = f.edx & BIT(6);
 	svm.decode_assists = f.edx & BIT(7);
 	svm.max_asid = f.ebx;
+	svm.tsc_aux = cpuid(0x80000001, 0).edx & BIT(27);
 	ok &= need(svm.max_asid >= 2, "address space identifiers");
 	log_info("SVM: %u ASIDs%s%s%s%s", svm.max_asid, svm.next_rip ? ", next RIP" : "",
 		 svm.decode_assists ? ", decode assists" : "",
@@ -198,10 +199,24 @@ static void svm_vcpu_free(struct vcpu *v)
 		pool_free(&v->domain->pool, frame_from_va(v->arch.vmcb_va));
 }
 
-static void svm_unload(struct vcpu *v) {}
+/* What VMRUN does not switch and a guest changes without an exit: DR0 to DR3. DR7 is 0 while the host runs, so they do nothing. */
+static void svm_unload(struct vcpu *v)
+{
+	uint64_t *dr = v->arch.dr;
+
+	__asm__ volatile("mov %%dr0, %0\n\tmov %%dr1, %1\n\tmov %%dr2, %2\n\tmov %%dr3, %3"
+			 : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
+}
 
 static void svm_load(struct vcpu *v)
 {
+	const uint64_t *dr = v->arch.dr;
+
+	__asm__ volatile("mov %0, %%dr0\n\tmov %1, %%dr1\n\tmov %2, %%dr2\n\tmov %3, %%dr3"
+			 :
+			 : "r"(dr[0]), "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
+	if (svm.tsc_aux)
+		wrmsr(MSR_TSC_AUX, v->arch.tsc_aux);
 	vmcb_of(v)->clean = 0; /* another block ran here since, perhaps */
 }
 
@@ -602,6 +617,20 @@ static bool svm_event_pending(struct vcpu *v)
 	return vmcb_of(v)->eventinj & EVENTINJ_VALID;
 }
 
+static bool svm_get_pending(struct vcpu *v, struct hvm_event *e)
+{
+	uint64_t i = vmcb_of(v)->eventinj;
+
+	*e = (struct hvm_event){
+		.vector = (uint8_t)i,
+		.type = i >> EVENTINJ_TYPE_SHIFT & 7,
+		.has_error = i & EVENTINJ_ERROR,
+		.error = (uint32_t)(i >> 32),
+		.cr2 = vmcb_of(v)->cr2,
+	};
+	return svm_event_pending(v);
+}
+
 static bool svm_interruptible(struct vcpu *v)
 {
 	const struct vmcb *b = vmcb_of(v);
@@ -670,6 +699,7 @@ const struct hvm_ops svm_ops = {
 	.set_efer = svm_set_efer,
 	.inject = svm_inject,
 	.event_pending = svm_event_pending,
+	.get_pending = svm_get_pending,
 	.interruptible = svm_interruptible,
 	.want_interrupt_window = svm_want_interrupt_window,
 	.set_tsc_offset = svm_set_tsc_offset,

@@ -23,7 +23,8 @@ struct arch_domain {
 	struct vioapic *ioapic;  /* [c] NULL: none */
 	struct iommu_context *iommu;  /* [c] NULL: no devices */
 	struct io_device apic_window; /* [c] */
-	uint64_t tsc_offset;          /* [c] of vCPUs at their start */
+	uint64_t tsc_offset; /* of vCPUs at their start; changed while it is loaded from records */
+	uint64_t state_tsc; /* [paused] the machine's TSC when its state began to be saved or loaded */
 };
 
 #endif

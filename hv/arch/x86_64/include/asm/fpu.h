@@ -20,5 +20,11 @@ void fpu_set_xcr0(uint64_t value);
 uint64_t fpu_guest_xcr0(void);
 /* XCR0 bits that guests may have. */
 uint64_t fpu_xcr0_allowed(void);
+/* Bytes of an XSAVE area with all of them; 0: this machine has no XSAVE. */
+uint32_t fpu_area_size(void);
+/* MXCSR bits that exist: an area with others cannot be loaded. */
+uint32_t fpu_mxcsr_mask(void);
+/* State after reset; `v` is not loaded. */
+void fpu_reset(struct vcpu *v);
 
 #endif

@@ -81,6 +81,8 @@ struct hvm_ops {
 	/* Deliver at the next entry; at most one is pending (event_pending). */
 	void (*inject)(struct vcpu *v, const struct hvm_event *e);
 	bool (*event_pending)(struct vcpu *v);
+	/* That one. False: none is. Its cr2 is the vCPU's. */
+	bool (*get_pending)(struct vcpu *v, struct hvm_event *e);
 	/* Would an external interrupt be taken now? */
 	bool (*interruptible)(struct vcpu *v);
 	/* Exit as soon as it would. */
@@ -130,6 +132,8 @@ MUST_USE bool hvm_xsetbv(struct vcpu *v, uint32_t index, uint64_t value);
 /* Values that such a write would accept (their relations to others apart). */
 bool hvm_cr0_valid(uint64_t value);
 bool hvm_cr4_valid(const struct vcpu *v, uint64_t value);
+bool hvm_xcr0_valid(const struct domain *d, uint64_t value);
+bool hvm_pat_valid(uint64_t value);
 /* Shutdown (triple fault), or an exit that cannot be: the domain ends. */
 void hvm_triple_fault(struct vcpu *v);
 /* Before each entry: pending interrupts and upcalls into the injection queue. */

@@ -35,6 +35,7 @@ struct arch_vcpu {
 	uint64_t xss;
 	uint64_t tsc_aux;
 	uint64_t spec_ctrl;
+	uint64_t dr[4];       /* [own] DR0 to DR3, while it is not loaded */
 	void *fpu;            /* [c] XSAVE area, frames of the pool */
 	uint64_t tsc_offset;  /* [own] */
 	struct pin time_pin;  /* [own] VCPUOP_register_vcpu_time_memory_area */
