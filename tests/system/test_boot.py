@@ -137,3 +137,29 @@ def test_fifty_boots_in_a_row(boot, turn):
     run.expect_guests("dom0", "one")
     run.line("poweroff -f")
     assert run.expect_end() == 0
+
+
+def test_a_hosts_interrupt_follows_the_guests_routing(boot):
+    """dom0 moves the clock's interrupt to its other vCPU; the host's controller then routes it to that one's CPU."""
+    run = boot(cpus=2, options="dom0_mem=256M dom0_max_vcpus=2 sched=null", dom0=Kernel("cloud"))
+    run.expect_guest("dom0")
+    status, irq = run.shell("grep -m1 rtc-pl031 /proc/interrupts | cut -d: -f1 | tr -d ' '")
+    assert status == 0 and irq.strip().isdigit(), irq
+
+    def ring():
+        status, text = run.shell("cd /sys/class/rtc/rtc0 && echo 0 >wakealarm && echo +1 >wakealarm && sleep 2; "
+                                 "grep -m1 rtc-pl031 /proc/interrupts")
+        assert status == 0, text
+        return [int(n) for n in text.split(":")[1].split()[:2]]
+
+    def route():
+        text = run.qmp("human-monitor-command", **{"command-line": "xp /1gx 0x%x" % (0x8006000 + 8 * 34)})
+        return int(text.split(":")[1], 16)
+
+    assert route() == 0
+    before = ring()
+    status, text = run.shell("echo 2 >/proc/irq/%s/smp_affinity" % irq.strip())
+    assert status == 0, text
+    after = ring()
+    assert after[0] == before[0] and after[1] > before[1], (before, after)
+    assert route() == 1

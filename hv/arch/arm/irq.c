@@ -109,15 +109,31 @@ int arch_irq_assign(uint32_t number, struct domain *d, uint32_t guest_line, bool
 void arch_irq_release(uint32_t number)
 {
 	struct irq *irq = arch_irq(number);
+	struct domain *owner;
+	uint32_t line;
 
 	assert_always(irq, "only a line that exists was given away");
 	lock_take(&irq->lock);
 	gic_disable(number);
+	owner = irq->state == IRQ_GUEST ? irq->owner : NULL;
+	line = irq->guest_line;
 	lock_release(&irq->lock);
-	if (irq->state == IRQ_GUEST)
-		vgic_unlink_host(irq->owner, irq->guest_line);
+	if (owner) /* its interrupts rank before this one's */
+		vgic_unlink_host(owner, line);
 	lock_take(&irq->lock);
 	set_free(irq);
+	lock_release(&irq->lock);
+}
+
+/*
+ * A guest's interrupt came here although its vCPU is elsewhere: the next one comes there. So it follows the guest's routing and the
+ * vCPU without anybody looking for the lines that a vCPU has when it moves.
+ */
+static NOINLINE void follow(struct irq *irq, const struct domain *owner, const struct cpu *to)
+{
+	lock_take(&irq->lock);
+	if (irq->state == IRQ_GUEST && irq->owner == owner)
+		gic_route(irq->number, to);
 	lock_release(&irq->lock);
 }
 
@@ -148,7 +164,10 @@ static void line_interrupt(uint32_t intid)
 
 	if (owner) {
 		/* The guest deactivates it. The owner cannot go: it takes its lines back first. */
-		vgic_inject_host(owner, guest_line, intid);
+		const struct cpu *to = vgic_inject_host(owner, guest_line, intid);
+
+		if (to && to != this_cpu())
+			follow(irq, owner, to);
 		return;
 	}
 	if (handler)

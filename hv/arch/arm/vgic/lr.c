@@ -329,23 +329,26 @@ static struct vcpu *lock_for_delivery(struct domain *d, struct virq *q) NO_LOCK_
 	return home;
 }
 
-static void raise(struct domain *d, struct virq *q, uint32_t intid, uint8_t set, uint8_t clear)
+/* The vCPU that gets it, or NULL: it does not exist yet. */
+static struct vcpu *raise(struct domain *d, struct virq *q, uint32_t intid, uint8_t set,
+			  uint8_t clear)
 {
 	struct vcpu *home = lock_for_delivery(d, q);
 	bool kick;
 
 	if (!home)
-		return;
+		return NULL;
 	q->flags = (uint8_t)((q->flags & ~clear) | set);
 	kick = virq_update(home, q, intid);
 	virq_unlock(home);
 	if (kick)
 		vcpu_kick(home);
+	return home;
 }
 
 void virq_refresh(struct domain *d, struct virq *q, uint32_t intid)
 {
-	raise(d, q, intid, 0, 0);
+	(void)raise(d, q, intid, 0, 0);
 }
 
 void vgic_inject(struct domain *d, struct vcpu *v, uint32_t intid)
@@ -353,7 +356,7 @@ void vgic_inject(struct domain *d, struct vcpu *v, uint32_t intid)
 	struct virq *q = virq_of(d, v, intid);
 
 	if (q)
-		raise(d, q, intid, VIRQ_PENDING, 0);
+		(void)raise(d, q, intid, VIRQ_PENDING, 0);
 }
 
 void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool high)
@@ -361,17 +364,19 @@ void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool high)
 	struct virq *q = virq_of(d, v, intid);
 
 	if (q)
-		raise(d, q, intid, high ? VIRQ_LINE : 0, high ? 0 : VIRQ_LINE);
+		(void)raise(d, q, intid, high ? VIRQ_LINE : 0, high ? 0 : VIRQ_LINE);
 }
 
-void vgic_inject_host(struct domain *d, uint32_t intid, uint32_t host)
+const struct cpu *vgic_inject_host(struct domain *d, uint32_t intid, uint32_t host)
 {
 	struct virq *q = virq_of(d, NULL, intid);
+	struct vcpu *home = NULL;
 
 	if (q)
-		raise(d, q, intid, VIRQ_PENDING, 0);
+		home = raise(d, q, intid, VIRQ_PENDING, 0);
 	else
 		gic_deactivate(host);
+	return home ? read_once(&home->cpu) : NULL;
 }
 
 void vgic_inject_vtimer(struct vcpu *v)

@@ -113,9 +113,10 @@ void vgic_inject(struct domain *d, struct vcpu *v, uint32_t intid);
 void vgic_set_line(struct domain *d, struct vcpu *v, uint32_t intid, bool high);
 /*
  * A host interrupt, acknowledged and with its priority dropped, is for the guest's line `intid`: the guest
- * deactivates it. Called by the host's interrupt controller code.
+ * deactivates it. Called by the host's interrupt controller code, which gets the CPU where the vCPU is that the guest routes
+ * it to (NULL: there is none), for the next one to come there.
  */
-void vgic_inject_host(struct domain *d, uint32_t intid, uint32_t host);
+const struct cpu *vgic_inject_host(struct domain *d, uint32_t intid, uint32_t host);
 /* Lines `intid` and host interrupt belong together from now on (arch_irq_assign). False: no such line. */
 MUST_USE bool vgic_link_host(struct domain *d, uint32_t intid, uint32_t host, bool level);
 void vgic_unlink_host(struct domain *d, uint32_t intid);
