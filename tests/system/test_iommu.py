@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices that nobody was given: what they can reach, with an IOMMU and without.
+"""What devices can reach that nobody was given, with an IOMMU and without, and those that dom0 has.
 
 QEMU's edu device is driven from outside the machine, through QEMU's own test socket, as a device
 would be that somebody else has taken over.
@@ -10,11 +10,16 @@ import time
 
 import pytest
 
+from machine import Kernel
+
 SLOT = 5
 EDU_SOURCE, EDU_TARGET, EDU_COUNT, EDU_COMMAND = 0x80, 0x88, 0x90, 0x98
 EDU_BUFFER = 0x40000
+EDU_TO_BUFFER = 1       # start, from memory to the device
 EDU_FROM_BUFFER = 3     # start, from the device to memory
 MARK = 0x11223344
+DOM0_WORD = 0x1122334455667788
+IOMMU_REGISTERS = 0xFED80000
 # Both below the 256 MiB that edu reaches.
 UNUSED = 0x5000000      # memory that nobody uses
 TEXT = 0x210000         # in the hypervisor
@@ -93,6 +98,55 @@ def test_without_an_iommu_that_is_said_and_true(boot, tmp_path):
     outside = Outside(path)
     outside.ask("writel %#x %#x" % (UNUSED, MARK))
     assert rogue_write(outside, UNUSED) == (MARK, 0)
+
+
+PAGE = 0x8000000        # a page of dom0's that its kernel leaves alone, by its own number
+FOREIGN = 0x30000000    # machine memory beyond all that dom0 has
+
+
+def edu_transfer(outside, command, source, target, count=8):
+    """One transfer of edu's. Buses and memory are on, whatever dom0 has set."""
+    registers = outside.config(0x10) & ~0xF
+    outside.config(4, 6)
+    for register, value in ((EDU_SOURCE, source), (EDU_TARGET, target), (EDU_COUNT, count), (EDU_COMMAND, command)):
+        outside.ask("writeq %#x %#x" % (registers + register, value))
+    deadline = time.monotonic() + 10
+    while outside.ask("readq %#x" % (registers + EDU_COMMAND)) & 1:
+        assert time.monotonic() < deadline, "edu does not finish"
+        time.sleep(0.05)
+
+
+def test_a_device_of_dom0_reaches_dom0_and_nothing_else(boot, tmp_path):
+    """What edu moves within dom0's memory arrives; what it tries beyond does not."""
+    path = tmp_path / "qtest"
+    run = boot(arch="x86_64", options="console=com1 loglvl=all guest_loglvl=all dom0_mem=256M", memory=1024,
+               dom0=Kernel("kernel", "quiet memmap=64K$%#x" % PAGE),
+               qemu_args=["-qtest", "unix:%s,server=on,wait=off" % path, "-qtest-log", "/dev/null",
+                          "-device", "amd-iommu", "-device", "edu,addr=%d,dma_mask=0xffffffff" % SLOT])
+    run.expect_guest("dom0", 180)
+    outside = Outside(path)
+    peek = lambda at: int(run.shell("devmem %#x 64" % at)[1], 0)
+
+    # Its numbers are dom0's: the word arrives, and the machine's memory of that number stays as it was.
+    run.shell("devmem %#x 64 %#x; devmem %#x 64 0" % (PAGE, DOM0_WORD, PAGE + 0x1000))
+    outside.ask("writeq %#x %#x" % (PAGE + 0x1000, MARK))
+    edu_transfer(outside, EDU_TO_BUFFER, PAGE, EDU_BUFFER)
+    edu_transfer(outside, EDU_FROM_BUFFER, EDU_BUFFER, PAGE + 0x1000)
+    assert peek(PAGE + 0x1000) == DOM0_WORD
+    assert outside.ask("readq %#x" % (PAGE + 0x1000)) == MARK
+
+    # Neither can it write what is not dom0's...
+    outside.ask("writeq %#x %#x" % (FOREIGN, MARK))
+    edu_transfer(outside, EDU_FROM_BUFFER, EDU_BUFFER, FOREIGN)
+    assert outside.ask("readq %#x" % FOREIGN) == MARK
+    # ... nor read it.
+    edu_transfer(outside, EDU_TO_BUFFER, FOREIGN, EDU_BUFFER)
+    edu_transfer(outside, EDU_FROM_BUFFER, EDU_BUFFER, PAGE + 0x1008)
+    assert peek(PAGE + 0x1008) != MARK
+    # The IOMMU's own registers are in no device's reach, and no CPU's of dom0: an empty bus.
+    assert peek(IOMMU_REGISTERS + 0x18) == 2**64 - 1
+    assert outside.ask("readq %#x" % (IOMMU_REGISTERS + 0x18)) & 1
+    assert "00:02.0" not in run.shell("ls /sys/bus/pci/devices")[1]
 
 
 def test_a_broken_ivrs_is_named_and_not_used(boot, tmp_path):
