@@ -4,6 +4,7 @@
  * does not hide those of others; only a file that cannot be parsed ends at its first.
  */
 #include "config.h"
+#include "host.h"
 #include "keys.h"
 #include <ctype.h>
 #include <errno.h>
@@ -373,7 +374,7 @@ bool config_take_gic(struct config *c, const struct pair *p, struct fault *f)
 
 /* ---- the whole ------------------------------------------------------------------------------------- */
 
-static void report(struct config_faults *to, const struct fault *f)
+void config_report(struct config_faults *to, const struct fault *f)
 {
 	if (to->nr == CONFIG_MAX_FAULTS)
 		to->unshown++;
@@ -410,7 +411,7 @@ static void take_all(struct config *c, struct config_faults *faults)
 		struct fault f;
 
 		if (!(k ? take(c, p, k, &f) : unknown_key(p, &f)))
-			report(faults, &f);
+			config_report(faults, &f);
 	}
 }
 
@@ -480,25 +481,25 @@ static void check_whole(struct config *c, const char *file, struct config_faults
 	struct fault f;
 
 	if (!pair_of(c, "name") && !missing(file, "no name=: every guest needs one", &f))
-		report(faults, &f);
+		config_report(faults, &f);
 	if (!pair_of(c, "kernel") && !pair_of(c, "firmware") && !pair_of(c, "bootloader") &&
 	    !missing(file, "no kernel=: the file that the guest boots", &f))
-		report(faults, &f);
+		config_report(faults, &f);
 	if (!pair_of(c, "memory") && !pair_of(c, "maxmem") &&
 	    !missing(file, "no memory=: how many MiB the guest gets", &f))
-		report(faults, &f);
+		config_report(faults, &f);
 	if (c->arch == BUILD_X86_64 && !pair_of(c, "type") && !pair_of(c, "builder") &&
 	    !missing(
 		file,
 		"no type=: that means PV on x86, and only PVH guests exist yet: write type=\"pvh\"",
 		&f))
-		report(faults, &f);
+		config_report(faults, &f);
 	if (!check_memory(c, &f))
-		report(faults, &f);
+		config_report(faults, &f);
 	if (!check_vcpus(c, &f))
-		report(faults, &f);
+		config_report(faults, &f);
 	if (!join_cmdline(c, &f))
-		report(faults, &f);
+		config_report(faults, &f);
 }
 
 bool config_read(struct config *c, enum build_arch arch, const char *file, const char *text,
@@ -520,7 +521,7 @@ bool config_read(struct config *c, enum build_arch arch, const char *file, const
 	if (!parse_config(&c->arena, file, text, n, false, &c->pairs, &f) ||
 	    (overrides && !parse_config(&c->arena, "command line", overrides, strlen(overrides),
 					true, &c->pairs, &f))) {
-		report(faults, &f);
+		config_report(faults, &f);
 		return false;
 	}
 	take_all(c, faults);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kr: what the commands share. A command is a row of commands.c and a file cmd_NAME.c, which reads its arguments, asks tools/domain or
+ * tools/lib to do the work, and prints. With --json, what a command prints on its standard output is one JSON object, faults included.
+ */
+#ifndef TOOLS_CTL_H
+#define TOOLS_CTL_H
+
+#include "domain/config.h"
+#include "lib/fault.h"
+#include <jansson.h>
+
+enum ctl_status { CTL_DONE, CTL_REFUSED, CTL_USAGE }; /* exit statuses */
+
+struct ctl {
+	const struct command *command;
+	bool json;
+	json_t *object; /* what --json prints at the end; faults are added as "faults" */
+};
+
+struct command {
+	const char *name, *arguments, *summary;
+	const char *details; /* options and examples, for --help; several lines */
+	int (*run)(struct ctl *c, int argc, char **argv); /* argv[0] is the command */
+};
+
+extern const struct command commands[]; /* ends with a row without a name */
+const struct command *command_find(const char *name);
+
+/*
+ * The next option of a command: its letter, -1 when only operands are left (from optind on), '?' when it was refused (said). `options` as for
+ * getopt_long(), without --help and --json, which are dealt with here.
+ */
+struct option;
+int ctl_option(struct ctl *c, int argc, char **argv, const char *letters,
+	       const struct option *longs);
+
+/* Say a fault: on the standard error output, or for --json in the object. Always CTL_REFUSED. */
+int ctl_refuse(struct ctl *c, const struct fault *f);
+/* A mistake in how the command was called. Always CTL_USAGE. */
+int ctl_usage(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ctl_help(const struct command *command);
+
+/* "512 MiB", "1.5 GiB" of bytes, into `buf`. */
+const char *ctl_size(uint64_t bytes, char *buf, size_t room);
+
+int cmd_create(struct ctl *c, int argc, char **argv);
+int cmd_explain(struct ctl *c, int argc, char **argv);
+int cmd_help(struct ctl *c, int argc, char **argv);
+
+#endif
