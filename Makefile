@@ -56,7 +56,7 @@ tools-fuzz :=
 include $(sort $(shell find hv tools tests -name build.mk 2>/dev/null))
 
 listed  := $(core-src) $(boot-src) $(freestanding-src) $(arm64-src) $(x86_64-src) $(host-src) \
-	   $(unit-tests) $(fuzz-tests) $(tools-src) $(tools-tests) $(tools-fuzz)
+	   $(unit-tests) $(fuzz-tests) $(tools-src) $(tools-tests) $(tools-fuzz) $(kr-src)
 missing := $(sort $(filter-out $(wildcard $(listed)),$(listed)))
 $(if $(missing),$(warning listed in a build.mk, but not there: $(missing)))
 
@@ -368,10 +368,18 @@ endef
 $(foreach t,$(tools-fuzz),$(eval $(call tools-fuzzer,$(t))))
 fuzz-programs += $(patsubst %.c,$O/%,$(tools-fuzz))
 
+# kr with the sanitizers, for its tests.
+$O/tools/host/kr: $(patsubst %,$O/tools/host/%.o,$(kr-src)) $O/tools/host/libtools.a
+	$(call say,HOSTLD,$@)
+	$(Q)$(cc-host) $(asan) -o $@ $^ $(lib-tools)
+-include $(patsubst %,$O/tools/host/%.d,$(kr-src))
+kr-host: $O/tools/host/kr
+.PHONY: kr-host
+
 host: $O/host/libhvcore.a
 all: $(if $(core-src),host)
 
-unit-test: $(unit-programs)
+unit-test: $(unit-programs) $(if $(kr-src),kr-host)
 	$(Q)sh scripts/run-tests.sh "unit tests (ASan, UBSan)" $(unit-programs)
 tsan-test: $(patsubst %.c,$O/tsan/%,$(tsan-tests))
 	$(Q)sh scripts/run-tests.sh "unit tests (TSan)" $^
@@ -445,7 +453,7 @@ $O/headers/tools/%.ok: tools/% FORCE | $(ready)
 
 # clang-tidy over every source once: the shared ones as they are for the host.
 # (gcc's own options are of no use to it, so the clang command line is asked of a second make.)
-tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(tools-src) $(foreach a,$(arches),$($(a)-src))))
+tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(tools-src) $(kr-src) $(foreach a,$(arches),$($(a)-src))))
 tidy:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=clang O=$O/clang tidy-all
 tidy-all: $(tidy-files)
@@ -454,7 +462,7 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) 2>$O/tidy.err.$(notdir $<) \
 		|| { cat $O/tidy.err.$(notdir $<); exit 1; }
 # tidy-command FILE: how the file is compiled, which its list says.
-tidy-command = $(strip $(if $(filter $(1),$(tools-src)),$(cmd-tools),$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
+tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(kr-src)),$(cmd-tools),$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
 	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host)))))))
 
