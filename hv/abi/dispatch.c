@@ -12,10 +12,9 @@
 #include <hv/trace.h>
 
 /* Families of Xen 4.17 that are not there yet; docs/abi.md says what each would take. */
-#define MISSING                                                                             \
-	(BIT(__HYPERVISOR_xsm_op) | BIT(__HYPERVISOR_sysctl) | BIT(__HYPERVISOR_domctl) |   \
-	 BIT(__HYPERVISOR_kexec_op) | BIT(__HYPERVISOR_argo_op) | BIT(__HYPERVISOR_dm_op) | \
-	 BIT(__HYPERVISOR_hypfs_op))
+#define MISSING                                                                              \
+	(BIT(__HYPERVISOR_xsm_op) | BIT(__HYPERVISOR_kexec_op) | BIT(__HYPERVISOR_argo_op) | \
+	 BIT(__HYPERVISOR_dm_op) | BIT(__HYPERVISOR_hypfs_op))
 
 static hypercall_fn *const handlers[64] = {
 	[__HYPERVISOR_platform_op] = abi_platform_op,
@@ -31,6 +30,8 @@ static hypercall_fn *const handlers[64] = {
 	[__HYPERVISOR_event_channel_op] = abi_event_channel_op,
 	[__HYPERVISOR_physdev_op] = abi_physdev_op,
 	[__HYPERVISOR_hvm_op] = abi_hvm_op,
+	[__HYPERVISOR_sysctl] = abi_sysctl,
+	[__HYPERVISOR_domctl] = abi_domctl,
 	[HYPERCALL_REASON] = abi_reason,
 };
 

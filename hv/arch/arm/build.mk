@@ -3,7 +3,7 @@
 arm64-src += hv/arch/arm/exit.c hv/arch/arm/vcpu.c hv/arch/arm/inject.c hv/arch/arm/sysreg.c \
 	     hv/arch/arm/vpsci.c hv/arch/arm/vtimer.c hv/arch/arm/setway.c hv/arch/arm/decode.c hv/arch/arm/abort.c \
 	     hv/arch/arm/p2m_arch.c hv/arch/arm/vpl011.c hv/arch/arm/vgic/lr.c \
-	     hv/arch/arm/vgic/registers.c hv/arch/arm/vgic/state.c hv/arch/arm/state.c \
+	     hv/arch/arm/vgic/registers.c hv/arch/arm/vgic/state.c hv/arch/arm/state.c hv/arch/arm/control.c \
 	     hv/arch/arm/arm64/fpsimd.S
 # The decoder is pure: its test runs on the host.
 host-src += hv/arch/arm/decode.c

@@ -8,6 +8,7 @@
  */
 #include <arch/vcpu.h>
 
+#include <asm/control.h>
 #include <asm/fault.h>
 #include <asm/host_timer.h>
 #include <asm/sysreg.h>
@@ -214,7 +215,7 @@ int arch_domain_init(struct domain *d, const struct domain_config *cfg)
 	d->hvm_param[HVM_PARAM_CALLBACK_IRQ] = (uint64_t)HVM_PARAM_CALLBACK_TYPE_PPI << 56 |
 					       HVM_PARAM_CALLBACK_TYPE_PPI_FLAG_LOW_LEVEL << 8 |
 					       GUEST_EVTCHN_PPI;
-	return 0;
+	return cfg->arch ? control_place_devices(d, cfg->arch) : 0;
 }
 
 void arch_domain_free(struct domain *d)

@@ -4,3 +4,4 @@ host-src += hv/arch/host/boot.c hv/arch/host/console.c hv/arch/host/fault.c hv/a
 	    hv/arch/host/guest.c hv/arch/host/irq.c hv/arch/host/machine.c hv/arch/host/memory.c \
 	    hv/arch/host/panic.c hv/arch/host/stack.c hv/arch/host/thread.c
 host-src += hv/arch/host/state.c
+host-src += hv/arch/host/control.c

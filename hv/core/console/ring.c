@@ -6,18 +6,16 @@
 #include "console.h"
 #include <hv/string.h>
 
-#define RING_SIZE 16384u
-
-static char text[RING_SIZE];
+static char text[CONSOLE_RING_SIZE];
 static uint32_t produced; /* [console_lock] bytes ever */
 static uint32_t cleared;  /* [console_lock] older ones were cleared away */
 
 void ring_append(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		text[produced++ % RING_SIZE] = s[i];
-	if (produced - cleared > RING_SIZE)
-		cleared = produced - RING_SIZE;
+		text[produced++ % CONSOLE_RING_SIZE] = s[i];
+	if (produced - cleared > CONSOLE_RING_SIZE)
+		cleared = produced - CONSOLE_RING_SIZE;
 }
 
 size_t console_ring_read(char *buf, size_t n, uint32_t *index, bool clear, bool incremental)
@@ -31,7 +29,7 @@ size_t console_ring_read(char *buf, size_t n, uint32_t *index, bool clear, bool 
 	if (incremental && *index - cleared <= produced - cleared)
 		at = *index;
 	while (done < n && at != produced)
-		buf[done++] = text[at++ % RING_SIZE];
+		buf[done++] = text[at++ % CONSOLE_RING_SIZE];
 	if (clear)
 		cleared = at;
 	*index = at;

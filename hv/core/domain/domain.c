@@ -48,7 +48,7 @@ struct domain *domain_get(domid_t id)
 	return d && ref_get(&d->ref) ? d : NULL;
 }
 
-static struct domain *first_from(uint32_t id)
+struct domain *domain_from(uint32_t id)
 {
 	uint32_t last = read_once(&highest_id);
 
@@ -70,12 +70,12 @@ static struct domain *first_from(uint32_t id)
 
 struct domain *domain_first(void)
 {
-	return first_from(0);
+	return domain_from(0);
 }
 
 struct domain *domain_next(const struct domain *d)
 {
-	return first_from(d->id + 1u);
+	return domain_from(d->id + 1u);
 }
 
 /* The slot of `id`; its leaf is made when missing. */
@@ -267,7 +267,9 @@ int domain_create(domid_t id, const struct domain_config *config, struct domain 
 	d->roles = cfg.roles;
 	d->target = DOMID_INVALID;
 	d->max_vcpus = cfg.max_vcpus;
-	d->pause_count = 1; /* domain_start() takes it away */
+	d->pause_count = 1; /* domain_start() takes it away, or the toolstack that made it */
+	d->control_pauses = cfg.controlled;
+	d->pool_base = cfg.pool_frames;
 	d->create_flags = cfg.flags;
 	d->direct_map = cfg.direct_map;
 	d->shutdown_code = ~0u;

@@ -10,6 +10,7 @@
 #include <arch/vcpu.h>
 #include <hv/assert.h>
 #include <hv/console.h>
+#include <hv/control.h>
 #include <hv/err.h>
 #include <hv/iommu.h>
 #include <hv/log.h>
@@ -58,6 +59,12 @@ void domain_unpause(struct domain *d)
 		recheck_vcpus(d);
 }
 
+void domain_built(struct domain *d)
+{
+	if (d->state == DOMAIN_BUILDING)
+		domain_set_state(d, DOMAIN_ALIVE);
+}
+
 int domain_start(struct domain *d)
 {
 	struct vcpu *v = domain_vcpu(d, 0);
@@ -76,6 +83,16 @@ int domain_start(struct domain *d)
 
 /* ---- shutting down --------------------------------------------------------------------------- */
 
+/* Who waits for it to suspend is told by a port of the domain's instead (XEN_DOMCTL_subscribe). */
+static void tell_shutdown(struct domain *d, uint32_t code)
+{
+	uint32_t port = read_once(&d->suspend_port);
+
+	if (code == SHUTDOWN_suspend && port && !evtchn_send(d, port))
+		return;
+	evtchn_send_global_virq(VIRQ_DOM_EXC);
+}
+
 void domain_shutdown(struct domain *d, uint32_t code)
 {
 	bool first;
@@ -90,7 +107,7 @@ void domain_shutdown(struct domain *d, uint32_t code)
 	lock_release(&d->lock);
 	if (!first)
 		return;
-	evtchn_send_global_virq(VIRQ_DOM_EXC);
+	tell_shutdown(d, code);
 	if (domain_shutdown_hook)
 		domain_shutdown_hook(d);
 }
@@ -145,14 +162,6 @@ enum destroy_phase {
 };
 
 enum { GRACE_NONE, GRACE_RUNS, GRACE_OVER }; /* domain.grace */
-
-static bool all_off_cpu(const struct domain *d)
-{
-	struct vcpu *v;
-
-	domain_for_each_vcpu(v, d) if (!vcpu_off_cpu(v)) return false;
-	return true;
-}
 
 /* The next vCPU of this phase, or NULL. */
 static struct vcpu *next_vcpu(struct domain *d)
@@ -212,7 +221,7 @@ static int unpin_step(struct domain *d)
 static int destroy_phase_step(struct domain *d)
 {
 	switch (d->destroy_phase) {
-	case DESTROY_VCPUS: return all_off_cpu(d) ? 0 : -ERR_RESTART;
+	case DESTROY_VCPUS: return domain_off_cpu(d) ? 0 : -ERR_RESTART;
 	case DESTROY_EVTCHN: return evtchn_destroy_step(d);
 	case DESTROY_GNTTAB: return gnttab_destroy_step(d);
 	case DESTROY_DETACH:
@@ -231,6 +240,7 @@ static int destroy_phase_step(struct domain *d)
 			domain_shutdown_hook(d);
 		domain_unlist(d);
 		domain_put(d); /* the table's */
+		evtchn_send_global_virq(VIRQ_DOM_EXC);
 		return 0;
 	}
 }
@@ -262,7 +272,7 @@ static bool destroy_work_step(struct work *w)
 {
 	struct domain *d = container_of(w, struct domain, destroy_work);
 
-	if (domain_destroy_step(d) == -ERR_RESTART)
+	if (control_destroy(d) == -ERR_RESTART)
 		return true;
 	domain_put(d); /* the work's own; the structure may go now */
 	return false;

@@ -90,6 +90,13 @@ void domain_mem_give(struct domain *d, uint64_t n)
 	lock_release(&d->mem.lock);
 }
 
+void domain_mem_limit(struct domain *d, uint64_t max)
+{
+	lock_take(&d->mem.lock);
+	write_once(&d->mem.max, max);
+	lock_release(&d->mem.lock);
+}
+
 int domain_mem_claim(struct domain *d, uint64_t total)
 {
 	struct domain_mem *mem = &d->mem;

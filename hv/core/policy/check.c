@@ -7,6 +7,7 @@
 #include <hv/policy.h>
 
 #include <hv/domain.h>
+#include <xen/domctl.h>
 #include <xen/event_channel.h>
 
 static bool has_role(const struct domain *d, uint32_t role)
@@ -84,11 +85,27 @@ int policy_virq(const struct domain *subject, uint32_t virq)
 	}
 }
 
+/* What a device model may do to the domain it serves. */
+static bool for_device_models(uint32_t op)
+{
+	switch (op) {
+	case XEN_DOMCTL_ioport_mapping:
+	case XEN_DOMCTL_memory_mapping:
+	case XEN_DOMCTL_bind_pt_irq:
+	case XEN_DOMCTL_unbind_pt_irq: return true;
+	default: return false;
+	}
+}
+
 int policy_domctl(const struct domain *subject, const struct domain *object, uint32_t op)
 {
-	if (!object)
-		return has_role(subject, ROLE_CONTROL) ? 0 : denied(subject, op);
-	return policy_manage(subject, object, op);
+	if (likely(has_role(subject, ROLE_CONTROL)))
+		return 0;
+	if (op == XEN_DOMCTL_getdomaininfo && has_role(subject, ROLE_STORE))
+		return 0;
+	if (object && for_device_models(op) && read_once(&subject->target) == object->id)
+		return 0;
+	return denied(subject, op);
 }
 
 int policy_sysctl(const struct domain *subject, uint32_t op)

@@ -6,6 +6,7 @@
  */
 #include <hv/cpu.h>
 
+#include <arch/timer.h>
 #include <hv/assert.h>
 #include <hv/frame.h>
 #include <hv/rcu.h>
@@ -50,6 +51,7 @@ struct cpu *cpu_area_create(unsigned node)
 	c->id = nr_cpus;
 	c->node = node;
 	c->idle = true;
+	c->sched.idle_since = arch_time_ns();
 	c->sched.queue = a->queue;
 	c->sched.slice = &a->slice;
 	timers_cpu_init(c);

@@ -24,7 +24,7 @@
 #include <xen/domctl.h>
 
 #define MS          1000000ll
-#define RATELIMIT   (1 * MS)
+#define RATELIMIT   (SCHED_RATELIMIT_US * (MS / 1000))
 #define SLICE       (5 * MS) /* ahead of the next one, when there is a next one */
 #define SLICE_MAX   (10 * MS)
 #define WAKE_MARGIN (MS / 2)

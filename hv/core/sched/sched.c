@@ -30,6 +30,8 @@
 static const struct sched_ops *const policies[] = { &sched_credit2, &sched_null };
 static const struct sched_ops *policy;
 
+#define NOT_IDLE (~(uint64_t)0) /* cpu->sched.idle_since */
+
 int sched_init(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(policies); i++)
@@ -104,6 +106,18 @@ int sched_set_affinity(struct vcpu *v, const struct cpuset *hard, const struct c
 	return 0;
 }
 
+static void read_set(struct cpuset *to, const struct cpuset *from)
+{
+	for (unsigned i = 0; to && i < ARRAY_SIZE(to->bits); i++)
+		to->bits[i] = read_once(&from->bits[i]);
+}
+
+void sched_get_affinity(const struct vcpu *v, struct cpuset *hard, struct cpuset *soft)
+{
+	read_set(hard, &v->unit->hard);
+	read_set(soft, &v->unit->soft);
+}
+
 int sched_set_weight(struct domain *d, uint32_t weight, uint32_t cap)
 {
 	struct vcpu *v;
@@ -122,6 +136,14 @@ uint64_t sched_cpu_time(const struct vcpu *v)
 
 	vcpu_runstate((struct vcpu *)(uintptr_t)v, &info);
 	return info.time[RUNSTATE_running];
+}
+
+uint64_t sched_idle_time(const struct cpu *c)
+{
+	uint64_t since = read_once(&c->sched.idle_since), now = arch_time_ns();
+	uint64_t before = read_once(&c->sched.idle_time);
+
+	return since == NOT_IDLE ? before : before + (now > since ? now - since : 0);
 }
 
 /* ---- registers --------------------------------------------------------------------------------- */
@@ -213,10 +235,23 @@ static void set_slice(struct cpu *c, uint64_t now, uint64_t slice)
 		timer_stop(t);
 }
 
-static void go_idle(struct cpu *c, bool was_running)
+static void end_idle(struct cpu *c, uint64_t now)
+{
+	uint64_t since = c->sched.idle_since;
+
+	c->idle = false;
+	if (since == NOT_IDLE)
+		return;
+	write_once(&c->sched.idle_time, c->sched.idle_time + (now > since ? now - since : 0));
+	write_once(&c->sched.idle_since, NOT_IDLE);
+}
+
+static void go_idle(struct cpu *c, bool was_running, uint64_t now)
 {
 	if (c->current && !(was_running && only_waits(c->current)))
 		load(c, NULL);
+	if (c->sched.idle_since == NOT_IDLE)
+		write_once(&c->sched.idle_since, now);
 	c->idle = true;
 	softirq_raise_here(SOFTIRQ_WORK);
 }
@@ -239,11 +274,11 @@ void sched_run(void)
 		trace(TRC_SCHED_SWITCH_INFPREV, prev->vcpu->domain->id, prev->vcpu->id);
 	}
 	if (!next) {
-		go_idle(c, prev != NULL);
+		go_idle(c, prev != NULL, now);
 		return;
 	}
 	load(c, next->vcpu);
-	c->idle = false;
+	end_idle(c, now);
 	vcpu_switched_in(next->vcpu, now);
 	trace(TRC_SCHED_SWITCH_INFNEXT, next->vcpu->domain->id, next->vcpu->id);
 }

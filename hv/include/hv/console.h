@@ -77,6 +77,8 @@ void console_domain_write(struct domain *d, const char *s, size_t n);
 size_t console_domain_read(struct domain *d, char *buf, size_t n);
 /* More input can be taken from console_domain_read(); set by the emulated UART. */
 void console_set_input_hook(struct domain *d, void (*fn)(struct domain *d));
+/* The newest of the hypervisor's own text, kept for dom0. */
+#define CONSOLE_RING_SIZE 16384u
 /* Copy the ring's text for dom0 (CONSOLEIO / SYSCTL_readconsole); returns bytes. */
 size_t console_ring_read(char *buf, size_t n, uint32_t *index, bool clear, bool incremental);
 

@@ -58,6 +58,8 @@ struct cpu {
 		void *queue;                /* [c] the policy's part: CPU_QUEUE_WORDS words */
 		struct timer *slice;        /* [c] raises SOFTIRQ_SCHEDULE */
 		struct sched_unit *running; /* [own] NULL: idle */
+		uint64_t idle_since;        /* [own, a] ns, while idle; ~0: it is not */
+		uint64_t idle_time;         /* [own, a] ns before that */
 	} sched;
 	struct refusal refusal;   /* [own] for work done outside any vCPU */
 	struct trace_ring *trace; /* [a] this CPU's ring, NULL while tracing was never on */

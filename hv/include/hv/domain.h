@@ -51,7 +51,10 @@ struct domain_config {
 	uint32_t pool_more;   /* frames beyond that */
 	uint32_t flags;       /* XEN_DOMCTL_CDF_* */
 	bool direct_map;      /* gfn == mfn for RAM */
-	uint32_t node;        /* NUMA node, ALLOC_ANY_NODE */
+	bool controlled;      /* a toolstack pauses and starts it: pause and unpause count */
+	const struct xen_arch_domainconfig
+	    *arch;     /* devices as a toolstack asks for; NULL: placed by boot code */
+	uint32_t node; /* NUMA node, ALLOC_ANY_NODE */
 };
 
 /* Guest memory of one domain. */
@@ -97,11 +100,15 @@ struct domain {
 	uint32_t destroy_next;    /* [destroyer] vCPU to treat next */
 	uint8_t grace;            /* [a] destruction: how far its grace period is (lifecycle.c) */
 
-	uint8_t uuid[16];         /* [c] */
-	uint32_t create_flags;    /* [c] XEN_DOMCTL_CDF_* */
-	uint32_t shutdown_code;   /* [domain lock] SHUTDOWN_*, ~0: none */
-	uint32_t ssid;            /* [c] */
-	uint32_t handle_count;    /* reserved for toolstack */
+	uint8_t uuid[16];        /* [c] */
+	uint32_t create_flags;   /* [c] XEN_DOMCTL_CDF_* */
+	uint32_t shutdown_code;  /* [domain lock] SHUTDOWN_*, ~0: none */
+	uint32_t ssid;           /* [c] */
+	uint32_t control_pauses; /* [domain lock, a] of pause_count: by toolstacks (hv/control.h) */
+	bool control_held; /* [domain lock] of pause_count: one, while a toolstack reads or writes its state */
+	bool destroy_busy; /* [a] somebody is inside domain_destroy_step() */
+	uint32_t suspend_port; /* [domain lock] told instead of VIRQ_DOM_EXC when it suspends, 0: none */
+	uint32_t pool_base; /* [domain lock] of the pool's ceiling: what is not the toolstack's paging memory */
 	int64_t time_offset;      /* [domain lock] ns added to host time (pauses, migration) */
 	int64_t wallclock_offset; /* [domain lock] s added to the host's wall clock */
 	uint64_t hvm_param[64];   /* [domain lock] HVM_PARAM_* */
@@ -126,6 +133,8 @@ struct domain *domain_find(domid_t id);
 /* All domains in order of id; RCU. */
 struct domain *domain_first(void);
 struct domain *domain_next(const struct domain *d);
+/* The one with the lowest id that is at least `id`. */
+struct domain *domain_from(uint32_t id);
 
 /* The vCPU, or NULL. */
 static inline struct vcpu *domain_vcpu(const struct domain *d, uint32_t id)
@@ -149,6 +158,8 @@ uint32_t domain_pool_need(const struct domain_config *cfg);
 
 /* BUILDING -> ALIVE and let the vCPUs that are up run. */
 MUST_USE int domain_start(struct domain *d);
+/* BUILDING -> ALIVE; nothing in another state. Who built it takes its pause away afterwards. */
+void domain_built(struct domain *d) HOLDS(d->lock);
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d);
 
@@ -185,6 +196,8 @@ void domain_mem_destroy(struct domain *d);
 MUST_USE int domain_mem_take(struct domain *d, uint64_t n);
 /* `n` frames of `d` have gone back to the heap. Not to its claim: a balloon makes room for others. */
 void domain_mem_give(struct domain *d, uint64_t n);
+/* The ceiling becomes `max` frames, also when it has more: then it gets none until it has fewer. No promise. */
+void domain_mem_limit(struct domain *d, uint64_t max);
 /* Promise `d` so much that it can grow to `total` frames; 0: take the promise back. R_CLAIM_*, R_NO_MEMORY. */
 MUST_USE int domain_mem_claim(struct domain *d, uint64_t total);
 

@@ -24,7 +24,7 @@ typedef int64_t hypercall_fn(struct vcpu *v, uint64_t *a);
 
 hypercall_fn abi_memory_op, abi_xen_version, abi_console_io, abi_grant_table_op, abi_vm_assist,
     abi_vcpu_op, abi_sched_op, abi_event_channel_op, abi_physdev_op, abi_hvm_op, abi_platform_op,
-    abi_multicall, abi_set_timer_op, abi_reason;
+    abi_multicall, abi_set_timer_op, abi_sysctl, abi_domctl, abi_reason;
 
 /* Name each operation once in the log (option "hypercall_trace"). */
 extern bool hypercall_trace;

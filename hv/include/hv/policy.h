@@ -29,7 +29,7 @@ MUST_USE int policy_hardware(const struct domain *subject, uint32_t op);
 MUST_USE int policy_console(const struct domain *subject, uint32_t op);
 /* A global VIRQ may be bound. */
 MUST_USE int policy_virq(const struct domain *subject, uint32_t virq);
-/* domctl and sysctl. */
+/* domctl (`object` NULL: none yet) and sysctl. Nobody manages itself here without the role. */
 MUST_USE int policy_domctl(const struct domain *subject, const struct domain *object, uint32_t op);
 MUST_USE int policy_sysctl(const struct domain *subject, uint32_t op);
 

@@ -86,6 +86,8 @@ bool sched_unit_idle(const struct vcpu *v);
 /* Checks that hard affinity and online CPUs meet. */
 MUST_USE int sched_set_affinity(struct vcpu *v, const struct cpuset *hard,
 				const struct cpuset *soft);
+/* As they were set; NULL: not asked for. No lock: a change that happens meanwhile may show in parts. */
+void sched_get_affinity(const struct vcpu *v, struct cpuset *hard, struct cpuset *soft);
 MUST_USE int sched_set_weight(struct domain *d, uint32_t weight, uint32_t cap);
 
 /*
@@ -96,6 +98,11 @@ MUST_USE bool sched_claimable(struct sched_unit *u, struct cpu *c);
 
 /* SOFTIRQ_SCHEDULE: account, pick, and make the choice current (arch_vcpu_switch). */
 void sched_run(void);
+
+/* Nanoseconds in which CPU `c` had nothing to run, up to now. */
+uint64_t sched_idle_time(const struct cpu *c);
+/* Who runs keeps its CPU for so long at least (us). */
+#define SCHED_RATELIMIT_US 1000u
 
 /* Nanoseconds `v` has run since it was created, up to now. */
 uint64_t sched_cpu_time(const struct vcpu *v);
