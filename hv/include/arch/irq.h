@@ -22,8 +22,8 @@ struct irq {
 	uint8_t in_flight;    /* [l] IRQ_GUEST: given to the guest, not yet deactivated by it */
 	uint32_t number;      /* [c] INTID, GSI */
 	uint8_t vector;       /* [l] x86: the CPU vector it arrives at, 0: none yet */
-	uint8_t low;          /* [l] x86: active low, while a guest's pin is open */
-	uint32_t cpu;         /* [l] x86: local APIC that a guest's message goes to */
+	uint8_t low;          /* [l] x86: active low */
+	uint32_t cpu;         /* [l] x86: local APIC that it goes to */
 	uint32_t guest_line;  /* [l] what the owner sees; x86, a message: where it goes */
 	struct domain *owner; /* [l] IRQ_GUEST */
 	void (*handler)(struct irq *irq, void *arg); /* [l] IRQ_OURS */

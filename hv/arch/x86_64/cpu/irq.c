@@ -139,10 +139,18 @@ static uint8_t vector_of(struct irq *irq) HOLDS(irq->lock)
 	return irq->vector;
 }
 
-static void open_pin(struct irq *irq, bool low) HOLDS(irq->lock)
+static void open_pin(struct irq *irq) HOLDS(irq->lock)
 {
-	pin_write(irq->number, irq->vector | (irq->level ? PIN_LEVEL : 0) | (low ? PIN_LOW : 0) |
-				   (uint64_t)this_cpu()->arch.apic_id << PIN_DEST_SHIFT);
+	irq->cpu = this_cpu()->arch.apic_id;
+	pin_write(irq->number, irq->vector | (irq->level ? PIN_LEVEL : 0) |
+				   (irq->low ? PIN_LOW : 0) | (uint64_t)irq->cpu << PIN_DEST_SHIFT);
+}
+
+/* Only the mask changes: as an edge-triggered pin it would miss that its line is released, and forget what is not ended yet. */
+static void mask_pin(struct irq *irq) HOLDS(irq->lock)
+{
+	pin_write(irq->number, PIN_MASKED | irq->vector | (irq->level ? PIN_LEVEL : 0) |
+				   (irq->low ? PIN_LOW : 0) | (uint64_t)irq->cpu << PIN_DEST_SHIFT);
 }
 
 int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, void *), void *arg,
@@ -163,7 +171,8 @@ int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, 
 		irq->level = level;
 		irq->state = IRQ_OURS;
 		irq->enabled = 1;
-		open_pin(irq, active_low(number));
+		irq->low = active_low(number);
+		open_pin(irq);
 	}
 	lock_release(&irq->lock);
 	return err;
@@ -260,7 +269,7 @@ void irq_pin_open(uint32_t gsi, const struct domain *d, bool level, bool low)
 		if (!level)
 			irq->in_flight = 0;
 		if (!irq->in_flight)
-			open_pin(irq, low);
+			open_pin(irq);
 	}
 	lock_release(&irq->lock);
 }
@@ -274,7 +283,7 @@ void irq_pin_close(uint32_t gsi, const struct domain *d)
 	lock_take(&irq->lock);
 	if (owned(irq, d)) {
 		irq->enabled = 0;
-		pin_write(gsi, PIN_MASKED);
+		mask_pin(irq);
 	}
 	lock_release(&irq->lock);
 }
@@ -289,7 +298,7 @@ void irq_pin_ended(uint32_t gsi, const struct domain *d)
 	if (owned(irq, d) && irq->in_flight) {
 		irq->in_flight = 0;
 		if (irq->enabled)
-			open_pin(irq, irq->low);
+			open_pin(irq);
 	}
 	lock_release(&irq->lock);
 }
@@ -369,7 +378,7 @@ static void arrived(struct irq *irq)
 		line = irq->guest_line;
 		if (irq->level) {
 			irq->in_flight = 1;
-			pin_write(irq->number, PIN_MASKED);
+			mask_pin(irq);
 		}
 	}
 	lock_release(&irq->lock);
