@@ -376,6 +376,45 @@ $O/tools/host/kr: $(patsubst %,$O/tools/host/%.o,$(kr-src)) $O/tools/host/libtoo
 kr-host: $O/tools/host/kr
 .PHONY: kr-host
 
+# ---- the store daemon --------------------------------------------------------------------------------
+
+# Static, so that it runs in whatever dom0 there is: $O/tools/ARCH/kr-stored. The same over tests/stored/fakexen.c
+# runs here: $O/tools/sim/kr-stored with the sanitizers, $O/tools/fast/kr-stored for the benchmarks.
+cmd-daemon := $(language) $(warnings) $(stable) -D_GNU_SOURCE -g -Itools
+ld-daemon  := -lxencall -lxenevtchn -lxengnttab -lxenforeignmemory -lxentoolcore -lxentoollog -levent_core
+# libevent can ask name services, which a static program cannot: the linker says so, we do not ask.
+, := ,
+native     := $(if $(filter arm64,$(shell dpkg --print-architecture)),arm64,x86_64)
+
+$(CACHE)/%/daemons:
+	$(call say,DEBS,$@)
+	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* daemons
+
+# daemon FOLDER ARCH COMPILER OBJECTS LIBRARIES
+define daemon
+$O/tools/$(1)/.flags: FORCE
+	$$(call keep-flags,$(3) $(cmd-daemon))
+$O/tools/$(1)/%.c.o: %.c $O/tools/$(1)/.flags | $(ready) $(CACHE)/$(2)/daemons
+	$$(call say,TOOLCC,$$@)
+	$(Q)mkdir -p $$(@D) && $(3) $(cmd-daemon) -isystem $(CACHE)/$(2)/daemons/include -MMD -MP -c -o $$@ $$<
+$O/tools/$(1)/kr-stored: $(patsubst %,$O/tools/$(1)/%.o,$(4))
+	$$(call say,LD,$$@)
+	$(Q)$(3) -o $$@ $$^ -L$(CACHE)/$(2)/daemons/lib $(5)
+-include $(patsubst %,$O/tools/$(1)/%.d,$(4))
+endef
+$(foreach a,$(arches),$(eval $(call daemon,$(a),$(a),$(cross-$(a))gcc -O2,$(kr-stored-src),-static -Wl$(,)--no-warnings $(ld-daemon))))
+$(eval $(call daemon,sim,$(native),gcc -O1 $(asan),$(kr-stored-src) tests/stored/fakexen.c,-levent_core))
+$(eval $(call daemon,fast,$(native),gcc -O2,$(kr-stored-src) tests/stored/fakexen.c,-static -Wl$(,)--no-warnings -levent_core))
+# For Debian's own daemon to be run in the same way.
+$O/tools/fakexen.so: tests/stored/fakexen.c | $(CACHE)/$(native)/daemons
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && gcc $(cmd-daemon) -fPIC -shared -isystem $(CACHE)/$(native)/daemons/include -o $@ $<
+
+tools: $(foreach a,$(arches),$O/tools/$(a)/kr-stored)
+stored-test: $O/tools/sim/kr-stored $O/tools/fast/kr-stored $O/tools/fakexen.so
+.PHONY: tools stored-test
+all: tools
+
 host: $O/host/libhvcore.a
 all: $(if $(core-src),host)
 
@@ -449,7 +488,7 @@ header-check: $(patsubst %,$O/headers/%.ok,$(shell find tools -name '*.h' 2>/dev
 $O/headers/tools/%.ok: tools/% FORCE | $(ready)
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '#include "%s"\ntypedef int not_empty;\n' $< | \
-		$(cc-host) $(cmd-tools) -I. -fsyntax-only -x c - && touch $@
+		$(cc-host) $(cmd-tools) -isystem $(CACHE)/$(native)/daemons/include -I. -fsyntax-only -x c - && touch $@
 
 # clang-tidy over every source once: the shared ones as they are for the host.
 # (gcc's own options are of no use to it, so the clang command line is asked of a second make.)
@@ -464,7 +503,7 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 # tidy-command FILE: how the file is compiled, which its list says.
 tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(kr-src)),$(cmd-tools),$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
-	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host)))))))
+	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host))))))))
 
 sources := $(shell find hv tools tests scripts images -name '*.[ch]' 2>/dev/null)
 format-check:
@@ -487,7 +526,7 @@ clean:
 
 help:
 	@sed -n '2,22s/^# \{0,1\}//p' Makefile
-	@echo 'Targets: all arm64 x86_64 host unit-test tsan-test fuzz-test guests compile32 header-check'
+	@echo 'Targets: all arm64 x86_64 host tools stored-test unit-test tsan-test fuzz-test guests compile32 header-check'
 	@echo '         tidy format format-check bench clean'
 
 .PHONY: all host unit-test tsan-test fuzz-test guests compile32 header-check tidy tidy-all \

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each operation is put into a buffer that the hypervisor can reach, called, and copied back. */
+#include "domctl.h"
+#include <errno.h>
+#include <string.h>
+#include <xen/event_channel.h>
+#include <xen/hvm/hvm_op.h>
+#include <xen/memory.h>
+
+/* A call (command, pointer) or, with command -1, (pointer), whose structure comes back. */
+static long call(struct hcall *h, unsigned nr, long command, void *p, size_t n)
+{
+	void *buffer = h->ops->buffer(h, n);
+	uint64_t arg[5] = { 0 };
+	long ret = -ENOMEM;
+
+	if (buffer) {
+		memcpy(buffer, p, n);
+		arg[0] = command < 0 ? (uintptr_t)buffer : (uint64_t)command;
+		arg[1] = command < 0 ? 0 : (uintptr_t)buffer;
+		ret = h->ops->call(h, nr, arg, command < 0 ? 1 : 2);
+		memcpy(p, buffer, n);
+	}
+	h->ops->free(h, buffer);
+	return ret;
+}
+
+int hcall_domctl(struct hcall *h, struct xen_domctl *op)
+{
+	op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+	return (int)call(h, __HYPERVISOR_domctl, -1, op, sizeof(*op));
+}
+
+int hcall_create(struct hcall *h, const struct xen_domctl_createdomain *how, uint16_t *domid)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_createdomain };
+	int err;
+
+	op.u.createdomain = *how;
+	err = hcall_domctl(h, &op);
+	*domid = op.domain;
+	return err;
+}
+
+int hcall_simple(struct hcall *h, uint16_t domid, uint32_t cmd)
+{
+	struct xen_domctl op = { .cmd = cmd, .domain = domid };
+
+	return hcall_domctl(h, &op);
+}
+
+int hcall_info(struct hcall *h, uint16_t domid, struct xen_domctl_getdomaininfo *info)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_getdomaininfo, .domain = domid };
+	int err = hcall_domctl(h, &op);
+
+	*info = op.u.getdomaininfo;
+	/* It answers with the next one, if there is none of this number. */
+	return err ? err : op.domain == domid ? 0 : -ESRCH;
+}
+
+int hcall_max_mem(struct hcall *h, uint16_t domid, uint64_t kib)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_max_mem, .domain = domid };
+
+	op.u.max_mem.max_memkb = kib;
+	return hcall_domctl(h, &op);
+}
+
+int hcall_paging_pool(struct hcall *h, uint16_t domid, uint64_t bytes)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_set_paging_mempool_size, .domain = domid };
+
+	op.u.paging_mempool.size = bytes;
+	return hcall_domctl(h, &op);
+}
+
+int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
+		      const vcpu_guest_context_t *context)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = domid };
+	vcpu_guest_context_t *copy = h->ops->buffer(h, sizeof(*copy));
+	int err = -ENOMEM;
+
+	if (copy) {
+		*copy = *context;
+		op.u.vcpucontext.vcpu = vcpu;
+		set_xen_guest_handle(op.u.vcpucontext.ctxt, copy);
+		err = hcall_domctl(h, &op);
+	}
+	h->ops->free(h, copy);
+	return err;
+}
+
+int hcall_set_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, const void *map,
+		       uint32_t bits)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpuaffinity, .domain = domid };
+	uint8_t *copy = h->ops->buffer(h, (bits + 7) / 8);
+	int err = -ENOMEM;
+
+	if (copy) {
+		memcpy(copy, map, (bits + 7) / 8);
+		op.u.vcpuaffinity.vcpu = vcpu;
+		op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
+		op.u.vcpuaffinity.cpumap_hard.nr_bits = bits;
+		set_xen_guest_handle(op.u.vcpuaffinity.cpumap_hard.bitmap, copy);
+		err = hcall_domctl(h, &op);
+	}
+	h->ops->free(h, copy);
+	return err;
+}
+
+int hcall_cacheflush(struct hcall *h, uint16_t domid, uint64_t gfn, uint64_t n)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_cacheflush, .domain = domid };
+
+	op.u.cacheflush.start_pfn = gfn;
+	op.u.cacheflush.nr_pfns = n;
+	return hcall_domctl(h, &op);
+}
+
+int hcall_set_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t value)
+{
+	struct xen_hvm_param p = { .domid = domid, .index = index, .value = value };
+
+	return (int)call(h, __HYPERVISOR_hvm_op, HVMOP_set_param, &p, sizeof(p));
+}
+
+long hcall_populate(struct hcall *h, uint16_t domid, const uint64_t *gfn, unsigned n, unsigned order)
+{
+	xen_pfn_t *list = h->ops->buffer(h, n * sizeof(*list));
+	struct xen_memory_reservation r = { .nr_extents = n, .extent_order = order, .domid = domid };
+	long done = -ENOMEM;
+
+	if (list) {
+		for (unsigned i = 0; i < n; i++)
+			list[i] = gfn[i];
+		set_xen_guest_handle(r.extent_start, list);
+		done = call(h, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r, sizeof(r));
+	}
+	h->ops->free(h, list);
+	return done;
+}
+
+int hcall_alloc_unbound(struct hcall *h, uint16_t domid, uint16_t remote, uint32_t *port)
+{
+	struct evtchn_alloc_unbound a = { .dom = domid, .remote_dom = remote };
+	int err = (int)call(h, __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &a, sizeof(a));
+
+	*port = a.port;
+	return err;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hypercalls with which a toolstack makes and runs domains (xen/domctl.h, xen/memory.h, xen/hvm/params.h). All return 0 or a negative
+ * errno value as the hypervisor gave it; -ENOMEM may also mean that no buffer was to be had.
+ */
+#ifndef TOOLS_HCALL_DOMCTL_H
+#define TOOLS_HCALL_DOMCTL_H
+
+#include "hcall.h"
+#include <xen/xen.h>
+#include <xen/domctl.h>
+
+#ifndef MUST_USE
+#define MUST_USE __attribute__((warn_unused_result))
+#endif
+
+/* One operation with a copy of *op; its answer is copied back. `op`->interface_version is filled in here. */
+MUST_USE int hcall_domctl(struct hcall *h, struct xen_domctl *op);
+
+/* createdomain; *domid is the new one's. */
+MUST_USE int hcall_create(struct hcall *h, const struct xen_domctl_createdomain *how,
+			  uint16_t *domid);
+/* An operation without arguments: XEN_DOMCTL_pausedomain, _unpausedomain, _destroydomain. */
+MUST_USE int hcall_simple(struct hcall *h, uint16_t domid, uint32_t cmd);
+/* Of exactly this domain; -ESRCH: there is none. */
+MUST_USE int hcall_info(struct hcall *h, uint16_t domid, struct xen_domctl_getdomaininfo *info);
+MUST_USE int hcall_max_mem(struct hcall *h, uint16_t domid, uint64_t kib);
+/* For second-stage tables; bytes, a multiple of the page size. */
+MUST_USE int hcall_paging_pool(struct hcall *h, uint16_t domid, uint64_t bytes);
+MUST_USE int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
+			       const vcpu_guest_context_t *context);
+/* Which CPUs vCPU `vcpu` may run on: `bits` of them in `map`, the lowest first. */
+MUST_USE int hcall_set_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, const void *map,
+				uint32_t bits);
+/* Arm: guest frames that were written here are cleaned to memory. */
+MUST_USE int hcall_cacheflush(struct hcall *h, uint16_t domid, uint64_t gfn, uint64_t n);
+MUST_USE int hcall_set_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t value);
+
+/* n extents of 2^order frames at gfn[]: how many were populated before something failed. */
+MUST_USE long hcall_populate(struct hcall *h, uint16_t domid, const uint64_t *gfn, unsigned n,
+			     unsigned order);
+/* A port of `domid` that `remote` may bind to. */
+MUST_USE int hcall_alloc_unbound(struct hcall *h, uint16_t domid, uint16_t remote, uint32_t *port);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Typed hypercalls for tools. A handle stands on one of two back ends: the running hypervisor through libxencall
+ * (linux.c), or libhvcore.a within the same process. Structures are those of <xen/>; nothing is restated.
+ *
+ * Calls return 0 or more, or a negative errno value as the hypervisor gave it; hcall_reason() then says why, on Krypton.
+ * A handle is used by one thread at a time.
+ */
+#ifndef TOOLS_HCALL_H
+#define TOOLS_HCALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hcall;
+
+/* What a back end does. Buffers are memory that the hypervisor can reach. */
+struct hcall_ops {
+	long (*call)(struct hcall *h, unsigned op, const uint64_t arg[5], unsigned nr_args);
+	void *(*buffer)(struct hcall *h, size_t size); /* zeroed; NULL: no memory */
+	void (*free)(struct hcall *h, void *buffer);
+	void (*close)(struct hcall *h);
+};
+
+struct hcall {
+	const struct hcall_ops *ops;
+};
+
+/* The running hypervisor; NULL with errno when there is none or it may not be called. */
+struct hcall *hcall_open(void);
+void hcall_close(struct hcall *h);
+
+struct hcall_domain {
+	uint16_t id;
+	bool dying, shutdown, paused;
+	uint8_t shutdown_code;
+	uint64_t pages, max_pages; /* of 4 KiB */
+};
+
+/* Up to n domains from number `first` on, ascending: how many there are. XEN_SYSCTL_getdomaininfolist. */
+int hcall_domains(struct hcall *h, unsigned first, struct hcall_domain *list, unsigned n);
+
+/* The hypervisor's version, major << 16 | minor. XENVER_version. */
+long hcall_version(struct hcall *h);
+
+/*
+ * Why the last call was refused, one line of text into `line`: -ENOSYS on another hypervisor than Krypton (hypercall 63,
+ * hv/include/public/krypton.h). The slot is that of the vCPU that asks, so ask at once; when
+ * the thread has moved since, the line may be about somebody else's call.
+ */
+int hcall_reason(struct hcall *h, char *line, size_t size);
+
+#endif

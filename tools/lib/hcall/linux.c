@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hypercalls to the running hypervisor, through Linux's device and libxencall. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xencall.h>
+#include "hcall.h"
+
+struct linux_hcall {
+	struct hcall base;
+	xencall_handle *xen;
+};
+
+static long linux_call(struct hcall *h, unsigned op, const uint64_t arg[5], unsigned nr_args)
+{
+	xencall_handle *xen = ((struct linux_hcall *)h)->xen;
+	long ret;
+
+	switch (nr_args) {
+	case 1: ret = xencall1(xen, op, arg[0]); break;
+	case 2: ret = xencall2L(xen, op, arg[0], arg[1]); break;
+	default: ret = xencall5(xen, op, arg[0], arg[1], arg[2], arg[3], arg[4]); break;
+	}
+	return ret < 0 ? -errno : ret;
+}
+
+static void *linux_buffer(struct hcall *h, size_t size)
+{
+	void *p = xencall_alloc_buffer(((struct linux_hcall *)h)->xen, size);
+
+	return p ? memset(p, 0, size) : NULL;
+}
+
+static void linux_free(struct hcall *h, void *buffer)
+{
+	if (buffer)
+		xencall_free_buffer(((struct linux_hcall *)h)->xen, buffer);
+}
+
+static void linux_close(struct hcall *h)
+{
+	xencall_close(((struct linux_hcall *)h)->xen);
+	free(h);
+}
+
+static const struct hcall_ops linux_ops = { linux_call, linux_buffer, linux_free, linux_close };
+
+struct hcall *hcall_open(void)
+{
+	struct linux_hcall *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->base.ops = &linux_ops;
+	h->xen = xencall_open(NULL, 0);
+	if (!h->xen) {
+		free(h);
+		return NULL;
+	}
+	return &h->base;
+}
