@@ -6,7 +6,6 @@
  */
 #include <arch/boot.h>
 #include <arch/cpu.h>
-#include <arch/irq.h>
 #include <arch/timer.h>
 #include <arch/vcpu.h>
 #include <hv/assert.h>
@@ -22,8 +21,6 @@
 #include <xen/hvm/params.h>
 #include <xen/sched.h>
 
-/* Numbers of host interrupts that can be a boot-time domain's: SPIs of a GIC. */
-#define MAX_LINES        1020u
 /* A domain that reboots at once may not keep the machine busy with building it. */
 #define REBUILD_PAUSE_NS 1000000000ull
 
@@ -187,17 +184,6 @@ static void build_again(struct boot_domain *b)
 	timer_set(&r->timer, arch_time_ns() + REBUILD_PAUSE_NS);
 }
 
-/* Interrupt lines that it was given go back before its structure does. */
-static void take_lines_back(const struct domain *d)
-{
-	for (uint32_t i = 0; i < MAX_LINES; i++) {
-		const struct irq *irq = arch_irq(i);
-
-		if (irq && irq->state == IRQ_GUEST && irq->owner == d)
-			arch_irq_release(i);
-	}
-}
-
 static const char *shutdown_name(uint32_t code)
 {
 	static const char *const names[] = {
@@ -233,7 +219,6 @@ void boot_domain_ended(struct domain *d)
 	if (d->state == DOMAIN_DEAD) {
 		if (!b)
 			return;
-		take_lines_back(d);
 		b->domain = NULL;
 		if (b->rebuild)
 			build_again(b);

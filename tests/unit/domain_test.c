@@ -3,6 +3,7 @@
 #include "sim.h"
 
 #include <arch/cpu.h>
+#include <arch/irq.h>
 #include <arch/timer.h>
 #include <hv/policy.h>
 #include <hv/string.h>
@@ -374,12 +375,31 @@ static void event_words_stay_while_a_sender_may_use_them(void **state)
 	lock_release(&d->lock);
 	s.v = d->vcpu[0];
 	s.m = p2m_lookup(d, gfn(7)).mfn;
-	s.until = arch_time_ns() + 200000;
+	s.until = arch_time_ns() + 2000000;
 	sim_on_cpu(1, stand_still, &s);
 	domain_destroy(d);
 	assert_true(sim_run(sim_domain_gone, &id));
 	assert_true(s.gone); /* destruction had come so far while it stood there */
 	assert_int_not_equal(frame_of(s.m)->owner, id);
+	end();
+}
+
+static void interrupt_lines_come_back(void **state)
+{
+	struct domain *d, *other;
+
+	boot();
+	d = running(idle_guest);
+	other = running(idle_guest);
+	assert_int_equal(arch_irq_assign(5, d, 40, true), 0);
+	assert_int_equal(arch_irq_assign(63, d, 41, false), 0);
+	assert_int_equal(arch_irq_assign(6, other, 40, true), 0);
+	assert_int_equal(arch_irq_assign(5, other, 42, true), -EBUSY);
+	sim_end(d);
+	assert_int_equal(arch_irq(5)->state, IRQ_FREE);
+	assert_int_equal(arch_irq(63)->state, IRQ_FREE);
+	assert_ptr_equal(arch_irq(6)->owner, other);
+	assert_int_equal(arch_irq_assign(5, other, 42, true), 0);
 	end();
 }
 
@@ -592,6 +612,7 @@ int main(void)
 		cmocka_unit_test(reference_keeps_the_structure_not_the_domain),
 		cmocka_unit_test(destruction_while_everything_runs),
 		cmocka_unit_test(event_words_stay_while_a_sender_may_use_them),
+		cmocka_unit_test(interrupt_lines_come_back),
 		cmocka_unit_test(moves_that_mean_nothing_change_nothing),
 		cmocka_unit_test(pauses_survive_going_down),
 		cmocka_unit_test(times_add_up),

@@ -39,6 +39,11 @@ struct irq *arch_irq(uint32_t number)
 	return number >= GIC_SGIS && number < gic.nr_irqs ? &irqs[number] : NULL;
 }
 
+uint32_t arch_nr_irqs(void)
+{
+	return gic.nr_irqs;
+}
+
 int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, void *), void *arg,
 		     const char *name)
 {

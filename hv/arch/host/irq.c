@@ -19,6 +19,11 @@ struct irq *arch_irq(uint32_t number)
 	return number < LINES ? &line[number] : NULL;
 }
 
+uint32_t arch_nr_irqs(void)
+{
+	return LINES;
+}
+
 /* ---- message interrupts: vectors without end, which the test looks at ---------------------------------- */
 
 #define VECTORS 256u

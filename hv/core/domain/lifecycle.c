@@ -7,6 +7,7 @@
 #include <hv/domain.h>
 
 #include <stdarg.h>
+#include <arch/irq.h>
 #include <arch/vcpu.h>
 #include <hv/assert.h>
 #include <hv/console.h>
@@ -150,6 +151,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 
 enum destroy_phase {
 	DESTROY_VCPUS, /* until no CPU runs or holds one */
+	DESTROY_LINES, /* host interrupts that it was given */
 	DESTROY_EVTCHN,
 	DESTROY_GNTTAB,
 	DESTROY_DETACH,
@@ -162,6 +164,28 @@ enum destroy_phase {
 };
 
 enum { GRACE_NONE, GRACE_RUNS, GRACE_OVER }; /* domain.grace */
+
+#define LINES_STEP 256u
+
+/* Take the interrupts back that it was given; 0 when all have been looked at. */
+static int lines_step(struct domain *d)
+{
+	uint32_t end = MIN(d->destroy_next + LINES_STEP, arch_nr_irqs());
+
+	for (; d->destroy_next < end; d->destroy_next++) {
+		struct irq *irq = arch_irq(d->destroy_next);
+		bool ours;
+
+		if (!irq)
+			continue;
+		lock_take(&irq->lock);
+		ours = irq->state == IRQ_GUEST && irq->owner == d;
+		lock_release(&irq->lock);
+		if (ours)
+			arch_irq_release(d->destroy_next);
+	}
+	return d->destroy_next < arch_nr_irqs() ? -ERR_RESTART : 0;
+}
 
 /* The next vCPU of this phase, or NULL. */
 static struct vcpu *next_vcpu(struct domain *d)
@@ -222,6 +246,7 @@ static int destroy_phase_step(struct domain *d)
 {
 	switch (d->destroy_phase) {
 	case DESTROY_VCPUS: return domain_off_cpu(d) ? 0 : -ERR_RESTART;
+	case DESTROY_LINES: return lines_step(d);
 	case DESTROY_EVTCHN: return evtchn_destroy_step(d);
 	case DESTROY_GNTTAB: return gnttab_destroy_step(d);
 	case DESTROY_DETACH:

@@ -31,8 +31,9 @@ struct irq {
 	const char *name;
 };
 
-/* NULL: the machine has no such line. */
+/* NULL: the machine has no such line. Numbers are below arch_nr_irqs(). */
 struct irq *arch_irq(uint32_t number);
+uint32_t arch_nr_irqs(void);
 /* The hypervisor takes a line. R_IRQ_IN_USE, R_NO_SUCH_IRQ. */
 MUST_USE int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, void *),
 			      void *arg, const char *name);

@@ -127,6 +127,11 @@ struct irq *arch_irq(uint32_t number)
 	return number < nr_irqs && chip_of(number) >= 0 ? &irqs[number] : NULL;
 }
 
+uint32_t arch_nr_irqs(void)
+{
+	return nr_irqs;
+}
+
 /* Its vector, given on first use. 0: they are all taken. */
 static uint8_t vector_of(struct irq *irq) HOLDS(irq->lock)
 {
