@@ -116,6 +116,11 @@ stable   := -ffile-prefix-map=$(CURDIR)/=./ -ffile-prefix-map=$(abspath $O)=buil
 cflags-hv := $(language) $(warnings) $(cc-flags) $(stable) -O2 -g \
 	     -fno-pic -fno-pie -fno-stack-protector -ffunction-sections -fdata-sections \
 	     -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer
+# What runs while booting or when a toolstack asks is built small rather than fast; not the decoders.
+small := $(addsuffix /%,hv/boot hv/arch/arm/boot hv/arch/x86_64/boot hv/drivers hv/core/pci hv/core/state) \
+	 hv/abi/domctl% hv/abi/sysctl% hv/abi/platform%
+fast  := hv/boot/checksum.c hv/boot/lz4.c hv/boot/unpack.c hv/boot/zstd.c
+size-flag = $(if $(filter $(small),$(filter-out $(fast),$(1))),-Os)
 cflags-arm64  := -march=armv8-a -mgeneral-regs-only -mno-outline-atomics -mstrict-align \
 		 -mbranch-protection=none
 cflags-x86_64 := -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=kernel \
@@ -183,7 +188,7 @@ src-$(1) := $(sort $(core-src) $(boot-src) $(freestanding-src) $($(1)-src))
 obj-$(1) := $$(patsubst %,$O/$(1)/%.o,$$(src-$(1)))
 
 $O/$(1)/.flags: FORCE
-	$$(call keep-flags,$$(cmd-$(1)))
+	$$(call keep-flags,$$(cmd-$(1)) small: $(small) fast: $(fast))
 
 $O/$(1)/include/asm/offsets.h: $(offs-$(1)) scripts/offsets.h $O/$(1)/.flags | $(ready)
 	$$(call say,OFFSETS,$$@)
@@ -197,7 +202,7 @@ $O/$(1)/include/asm/offsets.h: $(offs-$(1)) scripts/offsets.h $O/$(1)/.flags | $
 $O/$(1)/%.c.o: %.c $O/$(1)/.flags | $(ready) $(if $(wildcard $(offs-$(1))),$O/$(1)/include/asm/offsets.h)
 	$$(call say,CC,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(cmd-$(1)) $$(cflags-$$<) -MMD -MP -c -o $$@ $$<
+	$(Q)$$(cmd-$(1)) $$(call size-flag,$$<) $$(cflags-$$<) -MMD -MP -c -o $$@ $$<
 
 $O/$(1)/%.S.o: %.S $O/$(1)/.flags | $(ready) $(if $(wildcard $(offs-$(1))),$O/$(1)/include/asm/offsets.h)
 	$$(call say,AS,$$@)

@@ -67,8 +67,8 @@ static bool find_payload(const struct boot_module *m, const uint8_t *file, const
 bool kernel_prepare(struct boot_domain *b)
 {
 	const struct boot_module *m = &boot_info.module[b->kernel];
-	const uint8_t *file = fill_module(m), *payload;
-	uint64_t n;
+	const uint8_t *file = fill_module(m), *payload = NULL;
+	uint64_t n = 0;
 
 	if (b->unpacked || is_elf(file, m->size) || payload_share(b))
 		return true;
