@@ -537,4 +537,10 @@ BOOT_TEXT void boot_describe_loaded(struct boot_info *b)
 		.dtb = -1,
 		.bootargs = b->module[0].cmdline,
 	};
+	if (!b->module[0].size) {
+		log_error("dom0: not started: the boot loader's first module is empty");
+		d->skip = true;
+	}
+	if (d->ramdisk > 0 && !b->module[1].size)
+		d->ramdisk = -1;
 }

@@ -225,7 +225,7 @@ BOOT_TEXT void x86_boot(uint32_t magic, uint32_t info)
 	early_cpu.arch.self = &early_cpu;
 	wrmsr(MSR_GS_BASE, (uint64_t)&early_cpu);
 	machine.keyboard_flags = *(volatile uint8_t *)(DIRECT_BASE + KEYBOARD) & 0x70;
-	ok = loader_read(magic, info);
+	ok = loader_read(magic, info) && loader_settle(IMAGE_MACHINE, image_to_machine(_end));
 	options_parse(boot_info.cmdline ? boot_info.cmdline : "");
 	choose_console();
 	if (!ok)

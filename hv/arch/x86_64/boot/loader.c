@@ -2,8 +2,8 @@
 /*
  * What boot loaders hand over, in its three forms: multiboot (0.6.96, 3.3), multiboot2 (2.0, 3) and the PVH start info
  * (xen/arch-x86/hvm/start_info.h). Everything is copied into boot_info and a buffer of
- * strings, so that the memory it lay in is free. Nothing is believed: lengths are checked and all addresses lie below the 4 GiB that
- * are mapped now. Runs once, first.
+ * strings, so that the memory it lay in is free. Nothing is believed: lengths are checked, all addresses lie below the 4 GiB that
+ * are mapped now, and memory and modules must fit together. Runs once, first.
  */
 #include <asm/boot.h>
 
@@ -11,6 +11,7 @@
 #include <asm/machine.h>
 #include <hv/boot.h>
 #include <hv/log.h>
+#include <hv/ram.h>
 #include <hv/string.h>
 #include <xen/arch-x86/hvm/start_info.h>
 
@@ -104,15 +105,16 @@ static void add_module(uint64_t start, uint64_t end, const char *cmdline)
 	const char *name = boot_info.nr_loaded < ARRAY_SIZE(names) ? names[boot_info.nr_loaded]
 								   : "a later module";
 
-	if (start >= end || end > BIT(52)) {
-		log_error("boot loader: %s from %llx to %llx makes no sense: left out", name,
-			  (unsigned long long)start, (unsigned long long)end);
-		return;
-	}
 	if (boot_info.nr_loaded == BOOT_MAX_MODULES) {
 		log_error("boot loader: more than %u modules: the rest is left out",
 			  BOOT_MAX_MODULES);
 		return;
+	}
+	/* Empty ones keep their number; whoever names them is told. */
+	if (start >= end || end > BIT(52)) {
+		log_error("boot loader: %s from %llx to %llx makes no sense: left out", name,
+			  (unsigned long long)start, (unsigned long long)end);
+		start = end = 0;
 	}
 	*m = (struct boot_module){
 		.start = paddr(start),
@@ -166,6 +168,9 @@ static bool read_mb1(uint64_t info)
 	if (!(mb->flags & MB1_HAS_MODULES))
 		return true;
 	mod = at(mb->mods_addr, (uint64_t)mb->mods_count * sizeof(*mod));
+	if (!mod)
+		log_error("boot loader: a list of %u modules at %x: left out", mb->mods_count,
+			  mb->mods_addr);
 	for (uint32_t i = 0; mod && i < mb->mods_count; i++)
 		add_module(mod[i].start, mod[i].end, keep_at(mod[i].string));
 	return true;
@@ -273,9 +278,15 @@ static bool read_pvh(uint64_t info)
 		add_memory(map[i].addr, map[i].size, map[i].type);
 	boot_info.cmdline = keep_at(s->cmdline_paddr);
 	mod = at(s->modlist_paddr, (uint64_t)s->nr_modules * sizeof(*mod));
+	if (!mod && s->nr_modules)
+		log_error("boot loader: a list of %u modules at %llx: left out", s->nr_modules,
+			  (unsigned long long)s->modlist_paddr);
 	for (uint32_t i = 0; mod && i < s->nr_modules; i++)
 		add_module(mod[i].paddr, mod[i].paddr + mod[i].size, keep_at(mod[i].cmdline_paddr));
 	rsdp = s->rsdp_paddr;
+	if (!map)
+		log_error("boot loader: PVH memory map of %u entries at %llx", s->memmap_entries,
+			  (unsigned long long)s->memmap_paddr);
 	return map != NULL;
 }
 
@@ -289,6 +300,100 @@ bool loader_read(uint32_t magic, uint32_t info)
 		log_error("boot loader: magic number %x is neither multiboot's nor PVH's", magic);
 		return false;
 	}
+}
+
+/* ---- what does not fit together -------------------------------------------------------------------- */
+
+/* One piece of RAM less whatever firmware says besides of it, and less the RAM that was listed before. */
+static bool settle_piece(struct pieces *ram, uint64_t start, uint64_t end)
+{
+	static struct pieces p;
+
+	p = (struct pieces){ .n = 1, .at = { { start, end } } };
+	for (uint32_t i = 0; i < machine.nr_firmware; i++)
+		if (!pieces_remove(&p, machine.firmware[i].start, machine.firmware[i].end))
+			return false;
+	for (uint32_t i = 0; i < ram->n; i++)
+		if (!pieces_remove(&p, ram->at[i].start, ram->at[i].end))
+			return false;
+	if (p.n != 1 || p.at[0].start != start || p.at[0].end != end)
+		log_warning(
+		    "memory map: RAM from %llx to %llx overlaps another entry, which counts",
+		    (unsigned long long)start, (unsigned long long)end);
+	for (uint32_t i = 0; i < p.n; i++) {
+		if (ram->n == BOOT_MAX_REGIONS)
+			return false;
+		ram->at[ram->n++] = p.at[i];
+	}
+	return true;
+}
+
+static bool settle_memory(void)
+{
+	static struct pieces ram;
+
+	ram.n = 0;
+	for (uint32_t i = 0; i < boot_info.nr_memory; i++)
+		if (!settle_piece(&ram, boot_info.memory[i].start.a, boot_info.memory[i].end.a)) {
+			log_error("memory map: RAM is in more than %u pieces", BOOT_MAX_REGIONS);
+			return false;
+		}
+	for (uint32_t i = 0; i < ram.n; i++) {
+		boot_info.memory[i].start = paddr(ram.at[i].start);
+		boot_info.memory[i].end = paddr(ram.at[i].end);
+	}
+	boot_info.nr_memory = ram.n;
+	return true;
+}
+
+static bool overlaps(const struct boot_module *m, uint64_t start, uint64_t end)
+{
+	return m->start.a < end && start < m->start.a + m->size;
+}
+
+static bool in_ram(const struct boot_module *m)
+{
+	for (uint32_t i = 0; i < boot_info.nr_memory; i++)
+		if (m->start.a >= boot_info.memory[i].start.a &&
+		    m->start.a < boot_info.memory[i].end.a &&
+		    m->size <= boot_info.memory[i].end.a - m->start.a)
+			return true;
+	return false;
+}
+
+/* NULL: nothing is wrong with where module `n` lies. */
+static const char *misplaced(uint32_t n, uint64_t image_start, uint64_t image_end)
+{
+	const struct boot_module *m = &boot_info.loaded[n];
+
+	if (!in_ram(m))
+		return "lies outside of RAM, or over what firmware reserves";
+	if (overlaps(m, image_start, image_end))
+		return "lies over the hypervisor";
+	for (uint32_t i = 0; i < n; i++) {
+		const struct boot_module *o = &boot_info.loaded[i];
+
+		if (o->size && overlaps(m, o->start.a, o->start.a + o->size))
+			return "lies over an earlier module";
+	}
+	return NULL;
+}
+
+bool loader_settle(uint64_t image_start, uint64_t image_end)
+{
+	if (!settle_memory())
+		return false;
+	for (uint32_t i = 0; i < boot_info.nr_loaded; i++) {
+		struct boot_module *m = &boot_info.loaded[i];
+		const char *why = m->size ? misplaced(i, image_start, image_end) : NULL;
+
+		if (!why)
+			continue;
+		log_error("boot loader: %s, %llx bytes at %llx, %s: left out", m->node,
+			  (unsigned long long)m->size, (unsigned long long)m->start.a, why);
+		m->size = 0;
+	}
+	return true;
 }
 
 /* Conventional memory, above the BIOS's own first page; the highest page of the first piece. */

@@ -49,11 +49,11 @@ static bool need(bool have, const char *what)
 static bool svm_supported(void)
 {
 	struct cpuid max = cpuid(0x80000000, 0), f;
-	bool ok;
+	bool ok = need(cpuid(1, 0).edx & BIT(9), "local APIC");
 
 	if (!need(cpuid(0x80000001, 0).ecx & BIT(2), "AMD-V (SVM)"))
 		return false;
-	ok = need(!(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS), "SVM enabled by its firmware");
+	ok &= need(!(rdmsr(MSR_VM_CR) & VM_CR_SVMDIS), "SVM enabled by its firmware");
 	f = max.eax >= 0x8000000a ? cpuid(0x8000000a, 0) : (struct cpuid){ 0 };
 	ok &= need(f.edx & BIT(0), "nested paging (NPT)");
 	svm.next_rip = f.edx & BIT(3);

@@ -22,6 +22,11 @@ uint64_t x86_cr4_protections(void);
  * dom0's kernel unless a description says otherwise. False: said why not.
  */
 MUST_USE bool loader_read(uint32_t magic, uint32_t info);
+/*
+ * Make memory and modules fit together: of RAM that is listed twice or is something else too, the other entry counts; modules that are not
+ * inside RAM, or lie over each other or over the hypervisor at [image_start, image_end), become empty. All of it is said. False: cannot be.
+ */
+MUST_USE bool loader_settle(uint64_t image_start, uint64_t image_end);
 /* ACPI's root pointer if the loader passed one, else 0. */
 uint64_t loader_rsdp(void);
 
