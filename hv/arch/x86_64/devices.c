@@ -5,6 +5,7 @@
  */
 #include <asm/devices.h>
 
+#include <asm/irq.h>
 #include <asm/machine.h>
 #include <asm/mm.h>
 #include <hv/acpi.h>
@@ -124,7 +125,7 @@ BOOT_TEXT void devices_init(void)
 	bool amd;
 
 	choose_access();
-	amd = amdvi_start(mm_map_device);
+	amd = amdvi_start(mm_map_device, irq_each_open_pin);
 	scan_all(amd ? amdvi_unit_of : NULL);
 	protect_our_own();
 	mm_make_window();

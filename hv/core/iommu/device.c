@@ -220,6 +220,18 @@ void iommu_irq_message(const struct iommu_device *dev, uint32_t index, struct ms
 	dev->unit->ops->irq_message(dev, index, out);
 }
 
+#define MOST_PIN_CPU 0xffu /* an IO-APIC's entry has no room for more either */
+
+bool iommu_pin_open(uint32_t ioapic, const struct iommu_irq_target *to)
+{
+	if (!nr_iommus || !iommu_units[0]->ops->pin_set)
+		return true;
+	if (to->cpu > MOST_PIN_CPU)
+		return false;
+	iommu_units[0]->ops->pin_set(ioapic, to->vector, to);
+	return true;
+}
+
 /* ---- reports --------------------------------------------------------------------------------- */
 
 uint32_t iommu_fault(struct iommu_unit *u, const struct iommu_fault *f)

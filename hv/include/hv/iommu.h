@@ -97,6 +97,12 @@ struct iommu_irq_target {
 };
 
 /*
+ * Where interrupts of an IO-APIC (by the id that ACPI gives it) with the vector `index` go; NULL: nowhere. Nothing happens when no unit is
+ * behind it.
+ */
+typedef void iommu_pin_fn(uint32_t ioapic, uint8_t index, const struct iommu_irq_target *to);
+
+/*
  * A kind of IOMMU. All functions are bounded; waiting for the hardware is too (a unit that does not finish its commands is the end of the
  * machine: isolation cannot be kept). Called with iommu_lock held but for `flush` (p2m lock) and the interrupt
  * functions of the boot CPU. None allocates but from the domain's pool.
@@ -121,6 +127,7 @@ struct iommu_ops {
 	MUST_USE int (*irq_set)(struct iommu_device *dev, uint32_t index,
 				const struct iommu_irq_target *to);
 	void (*irq_message)(const struct iommu_device *dev, uint32_t index, struct msi_message *out);
+	iommu_pin_fn *pin_set; /* NULL: the IO-APIC's entries say it all */
 };
 
 /* One IOMMU; the first member of the driver's own structure. */
@@ -190,6 +197,12 @@ MUST_USE int iommu_irq_alloc(struct iommu_device *dev, uint32_t n, uint32_t *fir
 MUST_USE int iommu_irq_set(struct iommu_device *dev, uint32_t index,
 			   const struct iommu_irq_target *to);
 void iommu_irq_message(const struct iommu_device *dev, uint32_t index, struct msi_message *out);
+
+/*
+ * An IO-APIC's entry with this vector is about to be opened: its interrupts go to the CPU that it names. x86; rank IRQ held. False: a unit is
+ * in between and cannot reach that CPU.
+ */
+MUST_USE bool iommu_pin_open(uint32_t ioapic, const struct iommu_irq_target *to);
 
 /* ---- contexts ---- */
 

@@ -24,6 +24,7 @@
 #define IOAPIC_PIN(n)  (0x10 + 2 * (n))
 #define PIN_MASKED     BIT(16)
 #define PIN_LEVEL      BIT(15)
+#define PIN_UNENDED    BIT(14) /* remote IRR */
 #define PIN_LOW        BIT(13)
 #define PIN_DEST_SHIFT 56
 
@@ -144,9 +145,33 @@ static uint8_t vector_of(struct irq *irq) HOLDS(irq->lock)
 	return irq->vector;
 }
 
+/*
+ * A level-triggered pin is open for the next interrupt once the last was ended, of which the local APIC has told it. QEMU (7.2) loses the
+ * trigger mode of interrupts that its AMD IOMMU remaps, and so the end: a pin that still waits for one forgets that as an edge-triggered one.
+ */
+static void forget_unended(const struct irq *irq) HOLDS(irq->lock)
+{
+	int chip = chip_of(irq->number);
+	uint32_t low;
+
+	lock_take(&pins_lock);
+	low = chip_read((unsigned)chip, IOAPIC_PIN(irq->number - ioapic[chip].first));
+	lock_release(&pins_lock);
+	if (low & PIN_UNENDED)
+		pin_write(irq->number, PIN_MASKED | irq->vector | (irq->low ? PIN_LOW : 0));
+}
+
 static void open_pin(struct irq *irq) HOLDS(irq->lock)
 {
-	irq->cpu = this_cpu()->arch.apic_id;
+	struct iommu_irq_target to = { .cpu = this_cpu()->arch.apic_id, .vector = irq->vector };
+
+	irq->cpu = to.cpu;
+	if (!iommu_pin_open(machine.ioapic[chip_of(irq->number)].id, &to)) {
+		log_error("interrupt %u cannot go to the CPU with APIC id %u", irq->number, to.cpu);
+		return;
+	}
+	if (irq->level)
+		forget_unended(irq);
 	pin_write(irq->number, irq->vector | (irq->level ? PIN_LEVEL : 0) |
 				   (irq->low ? PIN_LOW : 0) | (uint64_t)irq->cpu << PIN_DEST_SHIFT);
 }
@@ -156,6 +181,16 @@ static void mask_pin(struct irq *irq) HOLDS(irq->lock)
 {
 	pin_write(irq->number, PIN_MASKED | irq->vector | (irq->level ? PIN_LEVEL : 0) |
 				   (irq->low ? PIN_LOW : 0) | (uint64_t)irq->cpu << PIN_DEST_SHIFT);
+}
+
+void irq_each_open_pin(iommu_pin_fn *set)
+{
+	for (uint32_t i = 0; i < nr_irqs; i++) {
+		struct iommu_irq_target to = { .cpu = irqs[i].cpu, .vector = irqs[i].vector };
+
+		if (irqs[i].enabled)
+			set(machine.ioapic[chip_of(i)].id, to.vector, &to);
+	}
 }
 
 int arch_irq_request(uint32_t number, bool level, void (*handler)(struct irq *, void *), void *arg,

@@ -16,6 +16,7 @@
 #include <hv/acpi.h>
 #include <hv/iommu.h>
 #include <hv/pci.h>
+#include <hv/timer.h>
 
 /* ---- IVRS ------------------------------------------------------------------------------------ */
 
@@ -77,8 +78,8 @@ _Static_assert(sizeof(struct amdvi_dte) == 32, "2.2.2.1");
 
 /* Nothing passes, nothing is reported twice. */
 void amdvi_dte_block(struct amdvi_dte *e);
-/* An IO-APIC: its interrupts pass as they are (we alone program it), DMA does not. */
-void amdvi_dte_ioapic(struct amdvi_dte *e);
+/* Interrupts go by this table. */
+void amdvi_dte_irqs(struct amdvi_dte *e, mfn_t irq_table);
 void amdvi_dte_context(struct amdvi_dte *e, const struct iommu_context *c, mfn_t irq_table);
 
 extern const struct iommu_format amdvi_format;
@@ -103,6 +104,7 @@ struct amdvi {
 	uint64_t fence;                /* [l] the last completion that was asked for */
 	uint64_t done; /* written by the unit: the last completion; this structure is in a frame */
 	struct irq irq;
+	struct timer pause; /* between two looks at the events */
 };
 
 #define AMDVI_REGS_SIZE 0x4000u
@@ -128,8 +130,8 @@ void amdvi_unit_set_device(struct amdvi *u, uint32_t id, const struct amdvi_dte 
 void amdvi_unit_flush(struct amdvi *u, uint16_t tag, gfn_t g, uint64_t n);
 /* On return entries of a device's interrupt table are read again. */
 void amdvi_unit_flush_irqs(struct amdvi *u, uint32_t id);
-/* Report what is in the event log. */
-void amdvi_unit_events(struct amdvi *u);
+/* Report what is in the event log; how many there were. */
+uint32_t amdvi_unit_events(struct amdvi *u);
 
 /* ---- all of them (ops.c) --------------------------------------------------------------------- */
 

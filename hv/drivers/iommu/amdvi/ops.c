@@ -14,6 +14,13 @@
 static struct ivrs ivrs;                /* [c] after boot */
 static struct amdvi *units[MAX_IOMMUS]; /* [c] after boot; NULL: did not start */
 
+/*
+ * Interrupt tables of IO-APICs, one for each special device of `ivrs`; INVALID_MFN where there is none. An IO-APIC has the number of a PCI
+ * function that may be there as well (5.2.2.6): both have this table then, and the function no messages of its own. A pin's
+ * index is its vector, so that the end of a level-triggered interrupt finds its pin.
+ */
+static mfn_t pin_table[IVRS_MAX_SPECIALS]; /* [c] after boot */
+
 static struct amdvi *amdvi_of(struct iommu_unit *u)
 {
 	return container_of(u, struct amdvi, unit);
@@ -33,23 +40,35 @@ static bool has_entry(const struct iommu_device *dev)
 	return dev->id < amdvi_of(dev->unit)->nr_ids;
 }
 
+static mfn_t pins_of(const struct amdvi *u, uint32_t id)
+{
+	for (uint32_t i = 0; i < ivrs.nr_specials; i++)
+		if (ivrs.special[i].kind == SPECIAL_IOAPIC && ivrs.special[i].id == id &&
+		    &ivrs.unit[ivrs.special[i].unit] == u->found)
+			return pin_table[i];
+	return INVALID_MFN;
+}
+
 static int attach(struct iommu_device *dev, struct iommu_context *c)
 {
 	struct amdvi *u = amdvi_of(dev->unit);
 	struct domain *d = c->domain;
-	mfn_t old = dev->irq_table, table = INVALID_MFN;
+	mfn_t old = dev->irq_table, table = INVALID_MFN, pins = pins_of(u, dev->id);
 	struct amdvi_dte e;
 
 	if (!has_entry(dev)) /* beyond the table the unit refuses everything (2.2.2) */
 		return d ? refuse(R_DEVICE_NOT_ISOLATED, dev->id, 0, 0) : 0;
-	if (d) {
+	if (d && !mfn_valid(pins)) {
 		table = pool_alloc(&d->pool);
 		if (!mfn_valid(table))
 			return reason_err(R_POOL_EXHAUSTED);
-		amdvi_dte_context(&e, c, table);
-	} else {
-		amdvi_dte_block(&e);
 	}
+	if (d)
+		amdvi_dte_context(&e, c, table);
+	else
+		amdvi_dte_block(&e);
+	if (mfn_valid(pins))
+		amdvi_dte_irqs(&e, pins);
 	amdvi_unit_set_device(u, dev->id, &e, dev->context->tag);
 	dev->irq_table = table;
 	if (mfn_valid(old))
@@ -83,6 +102,25 @@ static void irq_message(const struct iommu_device *dev, uint32_t index, struct m
 	*out = (struct msi_message){ .address = 0xfee00000, .data = index };
 }
 
+/* Before a unit is on, nothing is kept of its tables. */
+static void pin_set(uint32_t ioapic, uint8_t index, const struct iommu_irq_target *to)
+{
+	for (uint32_t i = 0; i < ivrs.nr_specials; i++) {
+		const struct ivrs_special *s = &ivrs.special[i];
+		uint32_t *e;
+
+		if (s->kind != SPECIAL_IOAPIC || s->handle != ioapic || !mfn_valid(pin_table[i]))
+			continue;
+		e = (uint32_t *)frame_va(pin_table[i]) + index;
+		if (read_once(e) == amdvi_irte(to))
+			return;
+		store_release(e, amdvi_irte(to));
+		if (units[s->unit])
+			amdvi_unit_flush_irqs(units[s->unit], s->id);
+		return;
+	}
+}
+
 const struct iommu_ops amdvi_ops = {
 	.name = "AMD-Vi",
 	.format = &amdvi_format,
@@ -92,6 +130,7 @@ const struct iommu_ops amdvi_ops = {
 	.max_irqs = AMDVI_IRQS,
 	.irq_set = irq_set,
 	.irq_message = irq_message,
+	.pin_set = pin_set,
 };
 
 /* ---- boot ------------------------------------------------------------------------------------ */
@@ -130,14 +169,27 @@ static bool check_capability(const struct ivrs_unit *f, pci_id_t id, bool *cache
 	return true;
 }
 
-/* Interrupts from the pins of IO-APICs go through the unit as well. */
-static void let_ioapics_pass(struct amdvi *u, unsigned number)
+/* Interrupts from the pins of IO-APICs go through the unit as well. Without memory for its table an IO-APIC is silent. */
+static bool make_pin_tables(void)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; i < ivrs.nr_specials; i++) {
+		pin_table[i] = INVALID_MFN;
+		if (ivrs.special[i].kind == SPECIAL_IOAPIC)
+			pin_table[i] = frame_alloc(ORDER_4K, ALLOC_ANY_NODE, 0);
+		ok &= ivrs.special[i].kind != SPECIAL_IOAPIC || mfn_valid(pin_table[i]);
+	}
+	return ok;
+}
+
+static void except_ioapics(struct amdvi *u, unsigned number)
 {
 	for (uint32_t i = 0; i < ivrs.nr_specials; i++) {
 		const struct ivrs_special *s = &ivrs.special[i];
 
-		if (s->unit == number && s->kind == SPECIAL_IOAPIC && s->id < u->nr_ids)
-			amdvi_dte_ioapic(amdvi_dte(u, s->id));
+		if (s->unit == number && mfn_valid(pin_table[i]) && s->id < u->nr_ids)
+			amdvi_dte_irqs(amdvi_dte(u, s->id), pin_table[i]);
 	}
 }
 
@@ -160,7 +212,7 @@ static struct amdvi *start_one(unsigned number, uint32_t nr_ids,
 	u->id = id;
 	u->regs = map(f->base, AMDVI_REGS_SIZE);
 	u->unit.caches_absent = caches_absent;
-	if (!amdvi_unit_start(u, nr_ids, let_ioapics_pass, number) || !iommu_unit_add(&u->unit))
+	if (!amdvi_unit_start(u, nr_ids, except_ioapics, number) || !iommu_unit_add(&u->unit))
 		return NULL;
 	return u;
 }
@@ -173,10 +225,14 @@ static uint32_t ids_in_use(uint16_t segment)
 	return last + 1;
 }
 
-bool amdvi_start(volatile void *(*map)(uint64_t pa, uint64_t size))
+bool amdvi_start(volatile void *(*map)(uint64_t pa, uint64_t size), void (*pins)(iommu_pin_fn *set))
 {
 	uint32_t n = 0;
 
+	if (!make_pin_tables())
+		log_error("AMD-Vi: no memory for the interrupts of IO-APICs");
+	if (pins)
+		pins(pin_set);
 	for (uint32_t i = 0; i < ivrs.nr_units; i++) {
 		units[i] = start_one(i, ids_in_use(ivrs.unit[i].segment), map);
 		n += units[i] != NULL;
@@ -196,8 +252,8 @@ void amdvi_each_window(void (*each)(uint64_t start, uint64_t size))
 	for (uint32_t i = 0; i < ivrs.nr_units; i++) {
 		uint64_t base = ivrs.unit[i].base;
 
-		each(base, IS_ALIGNED(base, REGS_WITH_COUNTERS) ? REGS_WITH_COUNTERS
-								: AMDVI_REGS_SIZE);
+		each(base,
+		     IS_ALIGNED(base, REGS_WITH_COUNTERS) ? REGS_WITH_COUNTERS : AMDVI_REGS_SIZE);
 	}
 }
 

@@ -24,11 +24,10 @@ void amdvi_dte_block(struct amdvi_dte *e)
 	*e = (struct amdvi_dte){ { DTE_VALID | DTE_TRANSLATE, DTE1_ONCE, DTE2_IRQ_VALID, 0 } };
 }
 
-/* Without IV interrupts go out as they came. Control 1 with IV would say the same, but they are lost then in QEMU (7.2). */
-void amdvi_dte_ioapic(struct amdvi_dte *e)
+void amdvi_dte_irqs(struct amdvi_dte *e, mfn_t irq_table)
 {
-	amdvi_dte_block(e);
-	e->word[2] = 0;
+	e->word[2] = DTE2_IRQ_VALID | DTE2_REMAP << DTE2_CONTROL_SHIFT |
+		     8ull << DTE2_IRQ_LENGTH_SHIFT | mfn_to_paddr(irq_table).a;
 }
 
 void amdvi_dte_context(struct amdvi_dte *e, const struct iommu_context *c, mfn_t irq_table)
@@ -38,8 +37,7 @@ void amdvi_dte_context(struct amdvi_dte *e, const struct iommu_context *c, mfn_t
 				       mfn_to_paddr(c->root).a,
 				   DTE1_ONCE | c->tag, DTE2_IRQ_VALID, 0 } };
 	if (mfn_valid(irq_table))
-		e->word[2] |= DTE2_REMAP << DTE2_CONTROL_SHIFT | 8ull << DTE2_IRQ_LENGTH_SHIFT |
-			      mfn_to_paddr(irq_table).a;
+		amdvi_dte_irqs(e, irq_table);
 }
 
 /* ---- page tables (2.2.3) --------------------------------------------------------------------- */

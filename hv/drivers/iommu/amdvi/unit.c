@@ -230,9 +230,10 @@ static enum iommu_fault_kind kind_of(uint64_t low)
 static void report(struct amdvi *u, uint64_t low, uint64_t high)
 {
 	bool page_fault = low >> 60 == EVENT_PAGE_FAULT;
+	bool command = low >> 60 == EVENT_BAD_COMMAND || low >> 60 == EVENT_COMMAND_HARDWARE;
 	struct iommu_fault f = {
 		.kind = kind_of(low),
-		.device = low & 0xffff,
+		.device = command ? u->id.n & 0xffff : low & 0xffff, /* a command is the unit's */
 		.address = high,
 		.tag = page_fault ? (uint16_t)(low >> 32) : 0,
 		.write = low & FAULT_WRITE,
@@ -263,11 +264,11 @@ static void restart_log(struct amdvi *u)
 	amdvi_reg_write(u, REG_CONTROL, control);
 }
 
-/* At most as many as there were when we looked: a storm goes on at the next interrupt. Only the CPU that the interrupt goes to. */
-void amdvi_unit_events(struct amdvi *u)
+/* At most as many as there were when we looked, which is a ring at most. Only the CPU that the interrupt goes to. */
+uint32_t amdvi_unit_events(struct amdvi *u)
 {
 	uint64_t status = amdvi_reg_read(u, REG_STATUS);
-	uint32_t tail;
+	uint32_t tail, n = 0;
 
 	/* First, so that an event that comes meanwhile interrupts again. */
 	amdvi_reg_write(u, REG_STATUS, STATUS_EVENT_IRQ);
@@ -278,15 +279,48 @@ void amdvi_unit_events(struct amdvi *u)
 
 		report(u, read_once(&e[0]), read_once(&e[1]));
 		u->head = next_in_ring(u->head);
+		n++;
 	}
 	amdvi_reg_write(u, REG_EVENT_HEAD, u->head);
 	if (status & STATUS_OVERFLOW)
 		restart_log(u);
+	return n;
+}
+
+/*
+ * After an interrupt the unit is asked by a timer, and may interrupt again when it had nothing to say: whatever devices do, reports
+ * cost one ring of them in a pause.
+ */
+#define PAUSE_NS 20000000ull
+
+static void switch_interrupt(struct amdvi *u, bool on)
+{
+	uint64_t control = amdvi_reg_read(u, REG_CONTROL) & ~CONTROL_EVENT_IRQ;
+
+	amdvi_reg_write(u, REG_CONTROL, control | (on ? CONTROL_EVENT_IRQ : 0));
+}
+
+static void pause_over(struct timer *t)
+{
+	struct amdvi *u = container_of(t, struct amdvi, pause);
+
+	if (!amdvi_unit_events(u)) {
+		switch_interrupt(u, true);
+		/* One that came in between has not interrupted. */
+		if (!amdvi_unit_events(u))
+			return;
+		switch_interrupt(u, false);
+	}
+	timer_set(t, arch_time_ns() + PAUSE_NS);
 }
 
 static void event_interrupt(struct irq *irq, void *arg)
 {
-	amdvi_unit_events(arg);
+	struct amdvi *u = arg;
+
+	switch_interrupt(u, false);
+	(void)amdvi_unit_events(u);
+	timer_set(&u->pause, arch_time_ns() + PAUSE_NS);
 }
 
 /* Its own message goes out as it is: nothing remaps an IOMMU's interrupts (2.2.5). */
@@ -351,6 +385,11 @@ static bool forget_all(struct amdvi *u) HOLDS(u->unit.lock)
 		if (id % BATCH == BATCH - 1 && !try_wait(u))
 			return false;
 	}
+	for (uint32_t tag = 0; tag <= UINT16_MAX; tag++) {
+		put_flush(u, (uint16_t)tag, gfn(0), 0);
+		if (tag % BATCH == BATCH - 1 && !try_wait(u))
+			return false;
+	}
 	return try_wait(u);
 }
 
@@ -363,6 +402,7 @@ bool amdvi_unit_start(struct amdvi *u, uint32_t nr_ids,
 	u->unit.ops = &amdvi_ops;
 	lock_init(&u->unit.lock, RANK_IOMMU);
 	lock_init(&u->irq.lock, RANK_IRQ);
+	timer_init(&u->pause, pause_over, this_cpu());
 	if (!make_tables(u, nr_ids)) {
 		log_error("AMD-Vi: no memory for tables of %u devices", nr_ids);
 		return false;

@@ -12,9 +12,10 @@ struct acpi_header;
 void amdvi_read_ivrs(const struct acpi_header *ivrs);
 /*
  * Start every unit, all devices blocked; `map` makes registers reachable for good. Needs configuration space and the interrupt
- * controller. False: there is none that works (said why, if there is one at all).
+ * controller; `pins` tells which pins of IO-APICs are open already (NULL: none). False: there is none that works (said why, if there is one at all).
  */
-MUST_USE bool amdvi_start(volatile void *(*map)(uint64_t pa, uint64_t size));
+MUST_USE bool amdvi_start(volatile void *(*map)(uint64_t pa, uint64_t size),
+			  void (*pins)(iommu_pin_fn *set));
 /* Where the registers of each unit are, working or not. */
 void amdvi_each_window(void (*each)(uint64_t start, uint64_t size));
 /* Which unit sees a function, and as what. */

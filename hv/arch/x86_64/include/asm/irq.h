@@ -7,8 +7,7 @@
 #define ASM_IRQ_H
 
 #include <arch/irq.h>
-
-struct iommu_irq_target;
+#include <hv/iommu.h>
 
 /* Map the IO-APICs, all pins masked; one struct irq a pin. Boot CPU, APIC on. */
 void irq_init(void);
@@ -16,6 +15,9 @@ void irq_init(void);
 uint32_t irq_of_isa(unsigned line);
 /* Pins of the IO-APIC whose first is `gsi`; 0: there is none. */
 uint32_t irq_chip_pins(uint32_t gsi);
+
+/* Tell `set` about each pin that is open. Boot CPU, the only one. */
+void irq_each_open_pin(iommu_pin_fn *set);
 
 /* ---- pins of a domain (arch_irq_assign) --------------------------------------------------------------- */
 
