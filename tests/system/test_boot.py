@@ -163,3 +163,12 @@ def test_a_hosts_interrupt_follows_the_guests_routing(boot):
     after = ring()
     assert after[0] == before[0] and after[1] > before[1], (before, after)
     assert route() == 1
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
+def test_guests_run_behind_the_vectors_that_forget_branch_history(boot, cpu):
+    """The emulator needs none of it; the option makes its CPUs take the longest way in."""
+    run = boot(cpu=cpu, cpus=2, options="dom0_mem=256M bp-hardening=loop", dom0=Kernel("cloud"),
+               domains=[Domain("one", memory=128, cpus=2)])
+    run.expect_text("a loop of branches at each exit")
+    run.expect_guests("dom0", "one", timeout=120)

@@ -68,6 +68,15 @@ def test_cleared_memory_is_cleared_in_memory():
     assert sum(words[:2] == ["dc", "cvac,"] for words in code) == 5
 
 
+def test_vector_tables_have_each_entry_in_its_place():
+    """An entry that is too long would move those behind it."""
+    sizes = {f[3]: (int(f[0], 16), int(f[1], 16)) for f in
+             (line.split() for line in tool("nm", "-S").splitlines())
+             if len(f) == 4 and re.fullmatch(r"vectors(_\w+)?", f[3])}
+    assert sorted(sizes) == ["vectors", "vectors_clear", "vectors_firmware", "vectors_loop"]
+    assert all(address % 0x800 == 0 and size == 0x800 for address, size in sizes.values()), sizes
+
+
 def test_every_function_of_the_symbol_file_is_in_the_image():
     symbols = (BUILD / "krypton-arm64.sym").read_text().splitlines()
     assert len(symbols) > 500 and symbols == sorted(symbols, key=lambda s: s.split()[0])

@@ -8,3 +8,7 @@ arm64-src += hv/arch/arm/exit.c hv/arch/arm/vcpu.c hv/arch/arm/inject.c hv/arch/
 # The decoder is pure: its test runs on the host.
 host-src += hv/arch/arm/decode.c
 unit-tests += tests/unit/decode_test.c
+# So is the choice of countermeasures.
+arm64-src += hv/arch/arm/speculation.c
+host-src += hv/arch/arm/speculation.c
+unit-tests += tests/unit/speculation_test.c

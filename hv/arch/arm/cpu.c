@@ -11,12 +11,15 @@
 #include <asm/machine.h>
 #include <asm/mm.h>
 #include <asm/psci_host.h>
+#include <asm/speculation.h>
+#include <asm/sysreg.h>
 #include <asm/vcpu.h>
 #include <hv/assert.h>
 #include <hv/fdt.h>
 #include <hv/log.h>
 #include <hv/option.h>
 #include <hv/softirq.h>
+#include <hv/string.h>
 
 /* ---- what core asks ------------------------------------------------------------------------------- */
 
@@ -73,6 +76,77 @@ void arch_machine_halt(void)
 		wfi();
 }
 
+/* ---- speculation --------------------------------------------------------------------------------- */
+
+extern const char vectors[], vectors_firmware[], vectors_loop[], vectors_clear[];
+
+/* bp-hardening=: the least that the option asks for. */
+static BOOT_TEXT void apply_option(struct speculation *s)
+{
+	if (!strcmp(options.bp_hardening, "off"))
+		s->how = HARDEN_NONE;
+	else if (!strcmp(options.bp_hardening, "loop"))
+		*s = (struct speculation){ .how = HARDEN_LOOP,
+					   .loops = MAX(s->loops, 32u),
+					   .speculative_at = s->speculative_at };
+	else if (strcmp(options.bp_hardening, "auto"))
+		log_warning("bp-hardening=%s: unknown, taken as auto", options.bp_hardening);
+}
+
+static BOOT_TEXT void report(const struct cpu *c, const struct speculation *s)
+{
+	static const char *last; /* CPUs come up one after the other */
+	const char *text = s->how == HARDEN_FIRMWARE ? "the firmware at each exit"
+			   : s->how == HARDEN_LOOP   ? "a loop of branches at each exit"
+			   : s->how == HARDEN_CLEAR  ? "CLRBHB at each exit"
+			   : s->exposed ? "NOTHING: the CPU needs a firmware that helps"
+					: "nothing needed";
+
+	if (text != last)
+		log_info("CPU %u: against branch prediction by guests: %s%s", c->id, text,
+			 s->speculative_at ? "; speculative AT is held off at switches" : "");
+	last = text;
+}
+
+BOOT_TEXT void speculation_cpu_init(struct cpu *c)
+{
+	struct cpu_identity id = {
+		.midr = sysreg_read(midr_el1),
+		.pfr0 = sysreg_read(id_aa64pfr0_el1),
+		.mmfr1 = sysreg_read(id_aa64mmfr1_el1),
+		.isar2 = sysreg_read(s3_0_c0_c6_2),
+		.workaround_1 = smccc_arch_features(SMCCC_WORKAROUND_1),
+		.workaround_3 = smccc_arch_features(SMCCC_WORKAROUND_3),
+	};
+	const char *table = vectors;
+	struct speculation s;
+
+	speculation_choose(&id, &s);
+	apply_option(&s);
+	switch (s.how) {
+	case HARDEN_FIRMWARE: table = vectors_firmware; break;
+	case HARDEN_LOOP: table = vectors_loop; break;
+	case HARDEN_CLEAR: table = vectors_clear; break;
+	default: break;
+	}
+	c->arch.firmware_call = s.function;
+	c->arch.history_loops = s.loops;
+	sysreg_write(vbar_el2, (uint64_t)table);
+	isb();
+	if (s.speculative_at)
+		vcpu_speculative_at();
+	report(c, &s);
+}
+
+bool speculation_calls(uint32_t function)
+{
+	uint32_t ours = this_cpu()->arch.firmware_call;
+
+	/* The larger call does what the smaller one does. */
+	return ours && (ours == function || ours == SMCCC_WORKAROUND_3) &&
+	       (function == SMCCC_WORKAROUND_1 || function == SMCCC_WORKAROUND_3);
+}
+
 /* ---- secondary CPUs --------------------------------------------------------------------------------- */
 
 /* On each CPU: everything of it that no other CPU can set up. False: logged. */
@@ -84,6 +158,7 @@ bool cpu_setup_self(struct cpu *c)
 		return false;
 	host_timer_cpu_init();
 	guest_cpu_init();
+	speculation_cpu_init(c);
 	return true;
 }
 

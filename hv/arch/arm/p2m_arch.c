@@ -15,6 +15,7 @@
 #include <arch/guest.h>
 #include <arch/memory.h>
 
+#include <asm/speculation.h>
 #include <asm/sysreg.h>
 #include <asm/vcpu.h>
 #include <hv/assert.h>
@@ -191,7 +192,9 @@ int arch_view_init(struct p2m_view *view)
 #define WITH_VIEW(view, op)                                                      \
 	do {                                                                     \
 		uint64_t mine_ = p2m_vttbr(view), was_ = sysreg_read(vttbr_el2); \
+		struct stage1 held_ = { 0 };                                     \
 		if (was_ != mine_) {                                             \
+			stage1_hold(&held_);                                     \
 			sysreg_write(vttbr_el2, mine_);                          \
 			isb();                                                   \
 		}                                                                \
@@ -200,6 +203,7 @@ int arch_view_init(struct p2m_view *view)
 		isb();                                                           \
 		if (was_ != mine_) {                                             \
 			sysreg_write(vttbr_el2, was_);                           \
+			stage1_release(&held_);                                  \
 			isb();                                                   \
 		}                                                                \
 	} while (0)

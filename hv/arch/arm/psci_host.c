@@ -5,11 +5,15 @@
 #include <hv/log.h>
 
 /* DEN0022, 5.1: 64-bit calls where there are two. */
-#define PSCI_VERSION      0x84000000u
-#define PSCI_CPU_ON_64    0xc4000003u
-#define PSCI_SYSTEM_OFF   0x84000008u
-#define PSCI_SYSTEM_RESET 0x84000009u
-#define NOT_SUPPORTED     (-1)
+#define PSCI_VERSION        0x84000000u
+#define PSCI_CPU_ON_64      0xc4000003u
+#define PSCI_SYSTEM_OFF     0x84000008u
+#define PSCI_SYSTEM_RESET   0x84000009u
+#define PSCI_FEATURES       0x8400000au
+/* DEN0028, 7. */
+#define SMCCC_VERSION       0x80000000u
+#define SMCCC_ARCH_FEATURES 0x80000001u
+#define NOT_SUPPORTED       (-1)
 
 static enum { NO_CONDUIT, SMC, HVC } conduit; /* [c] */
 
@@ -53,6 +57,16 @@ BOOT_TEXT void psci_host_init(const void *fdt)
 	version = call(PSCI_VERSION, 0, 0, 0);
 	log_debug("PSCI %lld.%lld by %s", (long long)(version >> 16), (long long)(version & 0xffff),
 		  conduit == SMC ? "SMC" : "HVC");
+}
+
+BOOT_TEXT int64_t smccc_arch_features(uint32_t function)
+{
+	/* Asked first whether it can be asked: 1.1 of both. PSCI_FEATURES is there from PSCI 1.0 on. */
+	if (conduit != SMC || call(PSCI_VERSION, 0, 0, 0) < 0x10000 ||
+	    (int32_t)call(PSCI_FEATURES, SMCCC_VERSION, 0, 0) < 0 ||
+	    (int32_t)call(SMCCC_VERSION, 0, 0, 0) < 0x10001)
+		return NOT_SUPPORTED;
+	return (int32_t)call(SMCCC_ARCH_FEATURES, function, 0, 0);
 }
 
 int64_t psci_cpu_on(uint64_t mpidr, uint64_t entry, uint64_t context)

@@ -11,6 +11,7 @@
 #include <asm/control.h>
 #include <asm/fault.h>
 #include <asm/host_timer.h>
+#include <asm/speculation.h>
 #include <asm/sysreg.h>
 #include <hv/assert.h>
 #include <hv/log.h>
@@ -123,17 +124,16 @@ static void sysregs_save(struct guest_sysregs *s)
 	s->csselr_el1 = sysreg_read(csselr_el1);
 }
 
+/* All but what switches the first stage on: stage1_load() does that last. */
 static void sysregs_load(const struct guest_sysregs *s)
 {
 	sysreg_write(sp_el0, s->sp_el0);
 	sysreg_write(sp_el1, s->sp_el1);
 	sysreg_write(elr_el1, s->elr_el1);
 	sysreg_write(spsr_el1, s->spsr_el1);
-	sysreg_write(sctlr_el1, s->sctlr_el1);
 	sysreg_write(cpacr_el1, s->cpacr_el1);
 	sysreg_write(ttbr0_el1, s->ttbr0_el1);
 	sysreg_write(ttbr1_el1, s->ttbr1_el1);
-	sysreg_write(tcr_el1, s->tcr_el1);
 	sysreg_write(mair_el1, s->mair_el1);
 	sysreg_write(amair_el1, s->amair_el1);
 	sysreg_write(esr_el1, s->esr_el1);
@@ -148,6 +148,55 @@ static void sysregs_load(const struct guest_sysregs *s)
 	sysreg_write(tpidr_el1, s->tpidr_el1);
 	sysreg_write(cntkctl_el1, s->cntkctl_el1);
 	sysreg_write(csselr_el1, s->csselr_el1);
+}
+
+/*
+ * Cortex-A57 1319537, A72 1319367, A55 1530923, A76 1165522: these CPUs may execute an AT instruction speculatively while translation
+ * registers are those of two contexts, and keep in the TLB what it found. So in between the first stage is on and its
+ * walks are off: nothing is found. It goes there and back in steps that each make sense alone.
+ */
+static bool speculative_at; /* [c] once CPUs are up */
+
+#define SCTLR_M  BIT(0)
+#define TCR_EPD0 BIT(7)
+#define TCR_EPD1 BIT(23)
+
+static void stage1_park(void)
+{
+	sysreg_write(tcr_el1, sysreg_read(tcr_el1) | TCR_EPD0 | TCR_EPD1);
+	isb();
+	sysreg_write(sctlr_el1, sysreg_read(sctlr_el1) | SCTLR_M);
+	isb();
+}
+
+static void stage1_load(uint64_t sctlr, uint64_t tcr)
+{
+	if (unlikely(speculative_at))
+		isb();
+	sysreg_write(sctlr_el1, sctlr);
+	if (unlikely(speculative_at))
+		isb();
+	sysreg_write(tcr_el1, tcr);
+}
+
+void vcpu_speculative_at(void)
+{
+	write_once(&speculative_at, true);
+	stage1_park();
+}
+
+void stage1_hold(struct stage1 *s)
+{
+	if (likely(!speculative_at))
+		return;
+	*s = (struct stage1){ .sctlr = sysreg_read(sctlr_el1), .tcr = sysreg_read(tcr_el1) };
+	stage1_park();
+}
+
+void stage1_release(const struct stage1 *s)
+{
+	if (unlikely(speculative_at))
+		stage1_load(s->sctlr, s->tcr);
 }
 
 static void save(struct vcpu *v)
@@ -187,6 +236,7 @@ static void load(struct vcpu *v)
 	fpsimd_load(&a->fp);
 	vtimer_load(v);
 	vgic_load(v);
+	stage1_load(a->sys.sctlr_el1, a->sys.tcr_el1);
 	a->loaded = true;
 	isb();
 }
@@ -195,6 +245,8 @@ void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
 {
 	if (prev && prev->arch.loaded)
 		save(prev);
+	if (unlikely(speculative_at))
+		stage1_park();
 	if (next)
 		load(next);
 	else

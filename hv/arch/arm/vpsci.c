@@ -3,6 +3,7 @@
  * What a guest asks of its firmware by SMC #0 or HVC #0: PSCI 1.1 (DEN 0022D) and the discovery part of
  * the SMC calling convention (DEN 0028). A vCPU's "on" is its run state; there is nothing else to keep.
  */
+#include <asm/speculation.h>
 #include <asm/sysreg.h>
 #include <asm/vcpu.h>
 #include <hv/domain.h>
@@ -175,9 +176,15 @@ void smccc_call(struct vcpu *v)
 	case PSCI_FEATURES: answer = psci_features((uint32_t)r->x[1]); break;
 	case SMCCC_VERSION: answer = SMCCC_VERSION_1_1; break;
 	case SMCCC_ARCH_FEATURES:
-		/* No work-around is offered: nothing of ours stands between the guest and its CPU. */
-		if ((uint32_t)r->x[1] == SMCCC_VERSION || (uint32_t)r->x[1] == SMCCC_ARCH_FEATURES)
+		/* A work-around is offered where an exit does it; elsewhere nothing of ours is between guest and CPU. */
+		if ((uint32_t)r->x[1] == SMCCC_VERSION ||
+		    (uint32_t)r->x[1] == SMCCC_ARCH_FEATURES || speculation_calls((uint32_t)r->x[1]))
 			answer = 0;
+		break;
+	case SMCCC_WORKAROUND_1:
+	case SMCCC_WORKAROUND_3:
+		/* The way here has done it. */
+		answer = speculation_calls(f) ? 0 : PSCI_NOT_SUPPORTED;
 		break;
 	default:
 		if ((f & 0x80ff0000u) == 0x80000000u && (f & 0xff00) == 0xff00) {

@@ -25,7 +25,8 @@ struct options {
 	char com1[64];
 	struct log_threshold loglvl, loglvl_guest;
 	char sched[16];
-	bool noreboot; /* stop instead of rebooting after a panic */
+	char bp_hardening[8]; /* "auto", "off", "loop" */
+	bool noreboot;        /* stop instead of rebooting after a panic */
 	uint32_t reboot_delay_ms;
 	bool vwfi_native; /* vwfi=native */
 	uint32_t gnttab_max_frames, gnttab_max_maptrack_frames;

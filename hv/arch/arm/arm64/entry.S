@@ -4,13 +4,15 @@
  * registers (struct guest_regs); then C runs on the CPU's stack, from its top, and returns the vCPU to
  * enter next. From the hypervisor itself: always our own bug, reported on the emergency stack.
  *
- * Counted for docs and budgets: 26 instructions before the C handler, 22 behind it.
+ * Counted for docs and budgets: 26 instructions before the C handler, 22 behind it. CPUs on which a guest can train branch
+ * predictors for us use another table, whose entries have something against that at their end and up to 32 instructions.
  */
 #include <asm/offsets.h>
 
 	.section .entry.text, "ax"
 
-	.macro from_guest handler
+	/* `harden`: what keeps the guest's training of branch predictors from working here (asm/speculation.h). */
+	.macro from_guest handler, harden
 	.balign	0x80
 	stp	x0, x1, [sp]
 	stp	x2, x3, [sp, #16]
@@ -32,10 +34,29 @@
 	stp	x30, x1, [sp, #240]
 	str	x2, [sp, #256]
 	mrs	x3, tpidr_el2
+	.ifc	\harden, firmware
+	ldr	w0, [x3, #CPU_FIRMWARE_CALL]
+	smc	#0			/* x0 to x3 may be lost, no others (DEN0028, 2.6) */
+	mrs	x3, tpidr_el2
+	.endif
+	.ifc	\harden, loop
+	ldr	w4, [x3, #CPU_HISTORY_LOOPS]
+	.endif
 	mov	x0, sp
 	ldr	x3, [x3, #CPU_STACK_TOP]
 	mov	sp, x3
 	mov	x29, xzr
+	.ifc	\harden, loop
+1:	b	2f			/* taken branches until nothing else is in the history */
+2:	subs	x4, x4, #1
+	b.ne	1b
+	dsb	nsh
+	isb
+	.endif
+	.ifc	\harden, clear
+	hint	#22			/* CLRBHB */
+	isb
+	.endif
 	adr	x30, vcpu_enter
 	b	\handler
 	.endm
@@ -49,10 +70,11 @@
 	b	hypervisor_fault
 	.endm
 
+	.macro vector_table name, harden
 	.balign	0x800
-	.globl	vectors
-	.type	vectors, %function
-vectors:
+	.globl	\name
+	.type	\name, %function
+\name:
 	/* From EL2 with SP_EL0, which is never selected. */
 	from_hypervisor 0
 	from_hypervisor 1
@@ -65,17 +87,23 @@ vectors:
 	.balign	0x80
 	b	hypervisor_serror
 	/* From a 64-bit EL1 and its EL0. */
-	from_guest exit_sync
-	from_guest exit_irq
-	from_guest exit_irq
-	from_guest exit_serror
-	/* From a 32-bit EL1. */
-	from_guest exit_sync
-	from_guest exit_irq
-	from_guest exit_irq
-	from_guest exit_serror
+	from_guest exit_sync, \harden
+	from_guest exit_irq, \harden
+	from_guest exit_irq, \harden
+	from_guest exit_serror, \harden
+	/* From a 32-bit EL1: HCR_EL2.RW says that there is none. */
+	from_hypervisor 0
+	from_hypervisor 1
+	from_hypervisor 2
+	from_hypervisor 3
 	.balign	0x80
-	.size	vectors, . - vectors
+	.size	\name, . - \name
+	.endm
+
+	vector_table vectors, none
+	vector_table vectors_firmware, firmware
+	vector_table vectors_loop, loop
+	vector_table vectors_clear, clear
 
 	/* NORETURN void vcpu_enter(struct vcpu *v): the loaded vCPU goes on. */
 	.balign	64

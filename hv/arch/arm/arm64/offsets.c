@@ -7,6 +7,8 @@
 
 OFFSET(CPU_STACK_TOP, struct cpu, arch.stack_top)
 OFFSET(CPU_EMERGENCY_TOP, struct cpu, arch.emergency_top)
+OFFSET(CPU_FIRMWARE_CALL, struct cpu, arch.firmware_call)
+OFFSET(CPU_HISTORY_LOOPS, struct cpu, arch.history_loops)
 DEFINE(FAULT_REGS_SIZE, sizeof(struct fault_regs))
 
 _Static_assert(offsetof(struct vcpu, arch) == 0, "entry.S: a vCPU's registers are its first bytes");

@@ -18,6 +18,8 @@ struct arch_cpu {
 	uint64_t mpidr;         /* [c] affinity fields of MPIDR_EL1 */
 	uint64_t sgi_target;    /* [c] ICC_SGI1R_EL1 without the SGI's number */
 	volatile uint8_t *gicr; /* [c] its redistributor's frames */
+	/* [c] for its vector table (asm/speculation.h): the call to make, the branches to take at each exit */
+	uint32_t firmware_call, history_loops;
 };
 
 /* A CPU never changes under running code, so the compiler may read the register once. */

@@ -9,6 +9,8 @@
 void psci_host_init(const void *fdt);
 /* Start the CPU with this MPIDR at machine address `entry`, x0 = context. 0 or the firmware's error. */
 MUST_USE int64_t psci_cpu_on(uint64_t mpidr, uint64_t entry, uint64_t context);
+/* SMCCC_ARCH_FEATURES of `function` on this CPU; below 0: the firmware does not know it, or cannot be asked. Booting. */
+int64_t smccc_arch_features(uint32_t function);
 /* Return only when the firmware cannot. */
 void psci_system_off(void);
 void psci_system_reset(void);
