@@ -356,10 +356,15 @@ static uint64_t in_hardware(const struct pci_dev *f, unsigned i)
 	return v & ~(b->size - 1);
 }
 
+bool bar_in_place(const struct pci_dev *f, const struct pci_bar *b)
+{
+	return in_hardware(f, (unsigned)(b - f->seen.bar)) == b->hardware;
+}
+
 bool bars_were_reset(struct pci_dev *f)
 {
 	for (unsigned i = 0; i < PCI_ROM_SLOT; i++)
-		if (is_memory(&f->seen.bar[i]) && in_hardware(f, i) != f->seen.bar[i].hardware)
+		if (is_memory(&f->seen.bar[i]) && !bar_in_place(f, &f->seen.bar[i]))
 			return true;
 	return false;
 }

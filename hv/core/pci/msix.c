@@ -63,7 +63,7 @@ static bool within_reach(const struct pci_dev *f)
 {
 	const struct pci_bar *b = window_of(f);
 
-	return b->mapped && b->mapped == b->hardware &&
+	return b->mapped && b->mapped == b->hardware && bar_in_place(f, b) &&
 	       (pci_read(f->id, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY);
 }
 

@@ -43,8 +43,9 @@ uint32_t bar_read(struct pci_dev *f, const struct pci_bar *b, unsigned reg) HOLD
 void bar_write(struct pci_dev *f, struct pci_bar *b, unsigned reg, uint32_t value) HOLDS(pci_lock);
 /* Map and unmap, until all windows are where they should be. -ERR_RESTART: call again. Otherwise what p2m_unmap_range() refuses. */
 MUST_USE int bars_settle(struct pci_dev *f) HOLDS(pci_lock);
-/* Is the hardware no longer as we left it? */
+/* Is the hardware no longer as we left it? Is one window? (One that was pulled out reads as all ones.) */
 bool bars_were_reset(struct pci_dev *f) HOLDS(pci_lock);
+bool bar_in_place(const struct pci_dev *f, const struct pci_bar *b) HOLDS(pci_lock);
 /* What the hardware has now is what the owner sees; nothing decodes. */
 void bars_reread(struct pci_dev *f) HOLDS(pci_lock);
 
