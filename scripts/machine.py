@@ -44,8 +44,8 @@ STUB = struct.pack("<6I2Q", 0x580000C0, 0x580000E4, 0xAA1F03E1, 0xAA1F03E2, 0xAA
 class Kernel:
     """What a domain boots: a kernel with its command line, and an initial file system.
 
-    kernel: "kernel" or "cloud" (Debian's, from the cache) or a path. initrd: a path, None, or
-    "auto" for the image made by images/initrd.
+    kernel: "kernel" or "cloud" (Debian's, from the cache) or a path. initrd: a path, None, "auto"
+    for the image made by images/initrd, or "machine" for the same with drivers of disks and network cards.
     """
 
     def __init__(self, kernel="cloud", args="", initrd="auto"):
@@ -55,7 +55,9 @@ class Kernel:
         """The paths of kernel and initrd (or None)."""
         if self.kernel in ("kernel", "cloud"):
             kernel = CACHE / arch / self.kernel / "vmlinuz"
-            initrd = image(arch, self.kernel) if self.initrd == "auto" else self.initrd
+            initrd = self.initrd
+            if initrd in ("auto", "machine"):
+                initrd = image(arch, self.kernel, initrd == "machine")
         else:
             kernel = pathlib.Path(self.kernel)
             initrd = None if self.initrd == "auto" else self.initrd
@@ -88,9 +90,9 @@ class Domain(Kernel):
         return node
 
 
-def image(arch, kernel):
+def image(arch, kernel, machine=False):
     """images/initrd's result for a kernel, made when missing or older than its recipe."""
-    path = BUILD / "images" / ("%s-%s.cpio" % (arch, kernel))
+    path = BUILD / "images" / ("%s-%s%s.cpio" % (arch, kernel, "-machine" if machine else ""))
     recipe = [p for p in (TOP / "images").rglob("*") if p.is_file()]
     probe = BUILD / arch / "images" / "probe"
     if probe.exists():
@@ -98,7 +100,8 @@ def image(arch, kernel):
     recipe.append(CACHE / arch / kernel / "release")
     if not path.exists() or path.stat().st_mtime < max(p.stat().st_mtime for p in recipe):
         env = dict(os.environ, **({"KRYPTON_PROBE": str(probe)} if probe.exists() else {}))
-        subprocess.run([TOP / "images/initrd", arch, kernel, path], check=True, env=env)
+        subprocess.run([TOP / "images/initrd", arch, kernel, path] + ["machine-modules"] * machine,
+                       check=True, env=env)
     return path
 
 
@@ -132,11 +135,14 @@ class Machine:
     QEMU's own boot loader, which repairs and refuses trees; implied by dtb_bytes. raw: {address:
     bytes or path} put in memory besides. icount: count instructions instead of time
     (deterministic, one thread).
+    x86_64: iommu: whether there is one; None is yes if a dom0 needs it. disk: a raw image behind AHCI, or None.
+    network: an e1000e card on QEMU's user network, where the host is 10.0.2.2 and the guest 10.0.2.15.
     """
 
     def __init__(self, hypervisor=None, options="", dom0=None, domains=(), arch="arm64",
                  cpu=None, cpus=2, memory=2048, machine="", gic=3, tree=None,
-                 dtb_bytes=None, direct=False, raw=None, icount=False, qemu_args=()):
+                 dtb_bytes=None, direct=False, raw=None, icount=False, qemu_args=(),
+                 iommu=None, disk=None, network=False):
         self.arch, self.cpus, self.memory = arch, cpus, memory
         self.cpu = cpu or (X86_CPU if arch == "x86_64" else "cortex-a57")
         self.hypervisor = BUILD / ("krypton-" + arch) if hypervisor == "krypton" else hypervisor
@@ -144,6 +150,8 @@ class Machine:
         self.tree, self.dtb_bytes, self.raw = tree, dtb_bytes, dict(raw or {})
         self.direct = direct or bool(dtb_bytes)
         self.icount, self.qemu_args = icount, list(qemu_args)
+        self.disk, self.network = disk, network
+        self.iommu = bool(dom0 and hypervisor) if iommu is None else iommu
         if arch == "x86_64":
             self.machine = "q35,kernel-irqchip=split" + (machine and "," + machine)
             return
@@ -227,6 +235,16 @@ class Machine:
 
     # ---- the command line -------------------------------------------------------------------
 
+    def _devices(self):
+        """A PC's: the IOMMU comes first, to see the others."""
+        arguments = ["-device", "amd-iommu"] if self.iommu else []
+        if self.disk:
+            arguments += ["-drive", "file=%s,format=raw,if=none,id=disk" % self.disk,
+                          "-device", "ide-hd,drive=disk,bus=ide.0"]
+        if self.network:
+            arguments += ["-netdev", "user,id=net", "-device", "e1000e,netdev=net"]
+        return arguments
+
     def command(self, directory, interactive=False):
         """QEMU's command line; the files it refers to are put in directory."""
         directory = pathlib.Path(directory)
@@ -235,6 +253,8 @@ class Machine:
                    "-smp", str(self.cpus), "-m", "%dM" % self.memory, "-display", "none",
                    "-no-reboot", "-nic", "none"]
         # More than 2 CPUs on few host CPUs: ticket locks convoy unless QEMU takes turns.
+        if self.arch == "x86_64":
+            command += self._devices()
         single = self.icount or self.cpus > 2
         command += ["-accel", "tcg,thread=single" if single else "tcg"]
         if self.icount:

@@ -12,7 +12,7 @@ import pytest
 
 import fdt
 from machine import MIB, Domain, Kernel, Machine
-from guests import CRASHES
+from guests import ARM_CRASHES
 
 
 def module_of(domain, kind):
@@ -91,7 +91,7 @@ def bad_machine(tmp_path_factory):
     """One machine with each of the bad domains, dom0 and a good one; up."""
     directory = tmp_path_factory.mktemp("bad")
     kernel, ramdisk = directory / "kernel", directory / "ramdisk"
-    kernel.write_bytes(CRASHES)     # were it started, its crash would be seen
+    kernel.write_bytes(ARM_CRASHES)     # were it started, its crash would be seen
     ramdisk.write_bytes(bytes(4096))
 
     def change(root):

@@ -17,6 +17,20 @@ def check_guest(up, cpus, mib):
     assert mib * 1024 * 0.75 - 40 * 1024 < int(up["mem"]) <= mib * 1024
 
 
+@pytest.fixture(params=["arm64", "x86_64"])
+def either(request, boot):
+    """either(...): as boot(), once on each architecture. dom0: arguments of its kernel, None: no dom0."""
+    arch, name = request.param, {"arm64": "cloud", "x86_64": "kernel"}[request.param]   # who can be dom0
+
+    def start(dom0="", options="dom0_mem=384M", **description):
+        if dom0 is not None:
+            description["dom0"] = Kernel(name, dom0)
+        return boot(arch=arch, options=options + " console=com1" * (arch == "x86_64"), **description)
+
+    start.arch = arch
+    return start
+
+
 # Kernel of dom0, of the domain, CPU model, CPUs, vCPUs of dom0, of the domain, and its console:
 # every pair of values of two columns that differ by more than a number occurs.
 PAIRWISE = [
@@ -46,24 +60,24 @@ def test_dom0_and_a_boot_time_domain(boot, dom0, domu, cpu, cpus, dom0_cpus, dom
     assert status == 0 and "control_d" in text
 
 
-def test_static_memory_is_the_domains_own(boot):
+def test_static_memory_is_the_domains_own(either):
     """xen,static-mem: the domain runs in the frames it names, before and after a reboot."""
     def tree(root):
         root.find("chosen/one").set("xen,static-mem", fdt.u64(0x60000000, 128 << 20))
 
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), tree=tree,
+    run = either(tree=tree,
                domains=[Domain("one", memory=128)])
-    check_guest(run.expect_guests("dom0", "one", timeout=120)["one"], 1, 128)
+    check_guest(run.expect_guests("dom0", "one", timeout=180)["one"], 1, 128)
     run.send("\x01\x01\x01")
     run.expect(r"(?i)input to d1\b")
     run.send("reboot -f\r")
-    check_guest(run.expect_guests("one", timeout=120)["one"], 1, 128)
+    check_guest(run.expect_guests("one", timeout=180)["one"], 1, 128)
 
 
-def test_input_moves_between_domains(boot):
+def test_input_moves_between_domains(either):
     """Ctrl-a three times moves the keyboard on and says to whom."""
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), domains=[Domain("one"), Domain("two")])
-    run.expect_guests("dom0", "one", "two", timeout=120)
+    run = either(domains=[Domain("one"), Domain("two")])
+    run.expect_guests("dom0", "one", "two", timeout=180)
     assert "dom0" in run.shell("hostname")[1]
     for domain, name in (("d1", "one"), ("d2", "two")):
         run.send("\x01\x01\x01")
@@ -73,50 +87,48 @@ def test_input_moves_between_domains(boot):
     run.expect(r"(?i)input to Krypton\b")
 
 
-def test_dom0_poweroff_ends_the_machine(boot):
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"))
-    run.expect_guest("dom0")
+def test_dom0_poweroff_ends_the_machine(either):
+    run = either()
+    run.expect_guest("dom0", 150)
     run.line("poweroff -f")
     assert run.expect_end() == 0
 
 
-def test_dom0_reboot_resets_the_machine(boot):
+def test_dom0_reboot_resets_the_machine(either):
     """QEMU runs with -no-reboot, so a reset ends it: after dom0's words, before a time-out."""
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud", "krun=reboot,-f"))
-    run.expect("reboot: Restarting system", 120)
+    run = either("krun=reboot,-f")
+    run.expect("reboot: Restarting system", 180)
     assert run.expect_end(20) == 0
 
 
-def test_domain_poweroff_leaves_the_others(boot):
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"),
-               domains=[Domain("one", args="krun=poweroff,-f")])
-    run.expect("reboot: Power down", 120)
+def test_domain_poweroff_leaves_the_others(either):
+    run = either(domains=[Domain("one", args="krun=poweroff,-f")])
+    run.expect("reboot: Power down", 180)
     assert run.shell("true")[0] == 0
 
 
-def test_domain_reboot_builds_it_again(boot):
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), domains=[Domain("one")])
-    run.expect_guests("dom0", "one")
+def test_domain_reboot_builds_it_again(either):
+    run = either(domains=[Domain("one")])
+    run.expect_guests("dom0", "one", timeout=180)
     run.send("\x01\x01\x01")
     run.line("reboot -f")
     assert run.expect_guest("one")["mem"]
     assert run.shell("true")[0] == 0
 
 
-def test_domain_crash_is_reported_and_others_go_on(boot, tmp_path):
+def test_domain_crash_is_reported_and_others_go_on(either, tmp_path):
     kernel = tmp_path / "crashes"
-    kernel.write_bytes(CRASHES)
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"),
-               domains=[Domain("bad", kernel), Domain("good")])
-    run.expect_guests("dom0", "good")
+    kernel.write_bytes(CRASHES[either.arch])
+    run = either(domains=[Domain("bad", kernel), Domain("good")])
+    run.expect_guests("dom0", "good", timeout=180)
     run.expect_text(r"(?i)\bbad\b[^\n]*crash")
     assert run.shell("hostname")[1].strip() == "dom0"
 
 
-def test_balloon_down_and_up(boot):
+def test_balloon_down_and_up(either):
     """dom0 gives memory back and takes it again, by its own kernel's balloon driver."""
-    run = boot(options="dom0_mem=512M", dom0=Kernel("cloud"))
-    run.expect_guest("dom0")
+    run = either(options="dom0_mem=512M")
+    run.expect_guest("dom0", 150)
 
     def target(kib):
         run.shell("echo %d >/sys/devices/system/xen_memory/xen_memory0/target_kb" % kib)
@@ -132,9 +144,9 @@ def test_balloon_down_and_up(boot):
 
 @pytest.mark.full
 @pytest.mark.parametrize("turn", range(50))
-def test_fifty_boots_in_a_row(boot, turn):
-    run = boot(options="dom0_mem=384M", dom0=Kernel("cloud"), domains=[Domain("one")])
-    run.expect_guests("dom0", "one")
+def test_fifty_boots_in_a_row(either, turn):
+    run = either(domains=[Domain("one")])
+    run.expect_guests("dom0", "one", timeout=180)
     run.line("poweroff -f")
     assert run.expect_end() == 0
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boot-time PVH domains on x86-64: Debian's kernels, their ends, and kernels that are no good."""
+"""dom0 with its devices and boot-time PVH domains on x86-64: Debian's kernels, their ends, and kernels that are no good."""
+import hashlib
+import http.server
+import random
 import re
-import struct
+import threading
 
 import pytest
 
+from guests import ENTRY, elf
 from machine import CACHE, Domain, Kernel
 from test_boot import check_guest
 
@@ -26,8 +30,79 @@ def test_boot_time_domains(boot, kernel, cpus, vcpus, domains):
     assert not re.search(r"unchecked MSR access|XSAVE consistency|not listed by the BIOS|cut here", text)
 
 
+# CPUs, vCPUs of dom0, and of a domain beside it (0: none).
+@pytest.mark.parametrize("cpus,dom0_cpus,domu_cpus", [(1, 1, 2), (2, 3, 1), (4, 4, 0), (2, 2, 2)])
+def test_dom0(boot, cpus, dom0_cpus, domu_cpus):
+    """It reaches its shell, and so does a domain beside it; no warning of its kernel's is about us."""
+    domains = [Domain("one", memory=192, cpus=domu_cpus)] if domu_cpus else []
+    run = boot(arch="x86_64", cpus=cpus, dom0=Kernel("kernel"), domains=domains,
+               options=OPTIONS + " dom0_mem=384M dom0_max_vcpus=%d" % dom0_cpus)
+    ups = run.expect_guests("dom0", *[d.name for d in domains], timeout=240)
+    check_guest(ups["dom0"], dom0_cpus, 384)
+    if domains:
+        check_guest(ups["one"], domu_cpus, 192)
+    status, text = run.shell("mount -t xenfs x /proc/xen; cat /proc/xen/capabilities")
+    assert status == 0 and "control_d" in text
+    assert not re.search(r"unchecked MSR access|XSAVE consistency|ACPI Error|cut here|soft lockup", run.text())
+
+
+def serve(data):
+    """The port of a web server on the host that answers everything with these bytes."""
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+@pytest.mark.parametrize("interrupts", ["messages", "lines"])
+def test_disk_and_network_of_dom0(boot, tmp_path, interrupts):
+    """AHCI and e1000e at once: what is read, written and received is right to the byte."""
+    data = random.Random(1).randbytes(8 << 20)
+    disk = tmp_path / "disk"
+    disk.write_bytes(data)
+    port = serve(data)
+    args = "kmods=ahci,sd_mod,e1000e" + " pci=nomsi" * (interrupts == "lines")
+    run = boot(arch="x86_64", dom0=Kernel("kernel", args, "machine"), options=OPTIONS + " dom0_mem=384M",
+               disk=disk, network=True)
+    run.expect_guest("dom0", 240)
+    status, text = run.shell("ifconfig eth0 10.0.2.15; for i in $(seq 30); do ping -c 1 -W 2 10.0.2.2 && exit 0; "
+                             "done; exit 1", 90)
+    assert status == 0, text
+    # Received and written to the second half of the disk, while the first half is read.
+    status, text = run.shell(
+        "dd if=/dev/sda bs=1M count=4 2>/dev/null | md5sum >/tmp/read & "
+        "for i in 1 2 3; do wget -q -O - http://10.0.2.2:%d/ | md5sum; done >/tmp/got; "
+        "wget -q -O - http://10.0.2.2:%d/ | dd of=/dev/sda bs=64k seek=64 count=64 iflag=fullblock 2>/dev/null; "
+        "wait; sync; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/sda bs=1M skip=4 2>/dev/null | md5sum; "
+        "cat /tmp/read /tmp/got" % (port, port), 300)
+    half, whole = hashlib.md5(data[:4 << 20]).hexdigest(), hashlib.md5(data).hexdigest()
+    assert status == 0 and re.findall(r"[0-9a-f]{32}", text) == [half, half, whole, whole, whole], text
+    assert disk.read_bytes() == data[:4 << 20] * 2
+    _, text = run.shell("grep -E 'ahci|eth0' /proc/interrupts")
+    counts = [sum(map(int, re.findall(r" (\d+)(?= )", line.split(":")[1]))) for line in text.splitlines() if ":" in line]
+    assert len(counts) >= 2 and max(counts) > 50, text
+    assert ("MSI" in text) == (interrupts == "messages") and ("fasteoi" in text) == (interrupts == "lines"), text
+    assert not re.search(r"ata\d.*(failed|timeout)|NETDEV WATCHDOG|nobody cared|AMD-Vi \d", run.text())
+
+
+def test_dom0_crash_is_reported_and_resets_the_machine(boot):
+    run = boot(arch="x86_64", dom0=Kernel("kernel", "quiet"), options=OPTIONS + " dom0_mem=384M")
+    run.expect_guest("dom0", 180)
+    run.line("echo c >/proc/sysrq-trigger")
+    run.expect("d0: dom0 crashed")
+    assert run.expect_end() == 0
+
+
 def test_dom0_is_refused_and_domains_go_on(boot):
-    run = boot(arch="x86_64", options=OPTIONS, dom0=Kernel("cloud"), domains=[Domain("one")])
+    run = boot(arch="x86_64", options=OPTIONS, dom0=Kernel("cloud"), domains=[Domain("one")], iommu=False)
     run.expect_guest("one", 120)
     assert re.search(r"not started: dom0 on x86 needs a usable IOMMU", run.text())
 
@@ -49,24 +124,6 @@ def test_ends_of_domains(boot):
 
 
 # ---- kernels that are no good -----------------------------------------------------------------------
-
-ENTRY = 0x100000
-NOTE = struct.pack("<3I4sI", 4, 4, 18, b"Xen\0", ENTRY)
-LOAD, NOTES = 1, 4
-
-
-def elf(*segments, machine=62, notes=NOTE):
-    """A small ELF file: segments are (guest address, bytes in the file, bytes in memory)."""
-    offset = 64 + 56 * (len(segments) + 1)
-    headers = struct.pack("<2I6Q", NOTES, 4, offset, 0, 0, len(notes), len(notes), 4)
-    body = notes.ljust(64, b"\0")
-    for address, in_file, in_memory in segments:
-        headers += struct.pack("<2I6Q", LOAD, 7, offset + len(body), address, address, in_file,
-                               in_memory, 4096)
-        body += b"\xf4" * min(in_file, 4096)
-    return struct.pack("<16sHHI3QI6H", b"\x7fELF\2\1\1", 2, machine, 1, 0, 64, 0, 0, 64, 56,
-                       len(segments) + 1, 0, 0, 0) + headers + body
-
 
 def cloud(cut=None, at=None, value=None):
     data = (CACHE / "x86_64/cloud/vmlinuz").read_bytes()[:cut]

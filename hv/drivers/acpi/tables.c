@@ -108,6 +108,7 @@ bool acpi_init(uint64_t rsdp, const void *(*map)(uint64_t pa, uint64_t size))
 	bool wide;
 
 	map_bytes = map;
+	acpi.nr = 0;
 	acpi.rsdp = rsdp ? rsdp : find_rsdp();
 	r = acpi.rsdp ? map(acpi.rsdp, sizeof(*r)) : NULL;
 	if (!is_rsdp(r)) {
