@@ -24,6 +24,7 @@ _Static_assert(sizeof(struct domain) <= PAGE_SIZE, "a domain's structure is one 
 /* Leaves are frames of pointers, made as ids are first used and kept. */
 static struct domain **id_leaf[NR_LEAVES];
 static uint32_t highest_id; /* [DOMLIST, a] no domain above it */
+static uint32_t last_id;    /* [DOMLIST] chosen last */
 static struct lock domlist_lock = LOCK_INIT(RANK_DOMLIST);
 
 struct domain *domain_find(domid_t id)
@@ -105,11 +106,14 @@ static int choose_id(domid_t *id) HOLDS(domlist_lock)
 			return refuse(R_DOMID_IN_USE, *id, 0, 0);
 		return 0;
 	}
-	for (i = 1; i < DOMID_FIRST_RESERVED; i++)
-		if (!domain_find((domid_t)i)) {
-			*id = (domid_t)i;
+	/* Not one that was used a moment ago: tools may still mean the domain that is gone. */
+	for (i = 1; i < DOMID_FIRST_RESERVED; i++) {
+		last_id = last_id + 1 < DOMID_FIRST_RESERVED ? last_id + 1 : 1;
+		if (!domain_find((domid_t)last_id)) {
+			*id = (domid_t)last_id;
 			return 0;
 		}
+	}
 	return refuse(R_DOMIDS_EXHAUSTED, 0, DOMID_FIRST_RESERVED, 0);
 }
 

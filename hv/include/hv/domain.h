@@ -149,7 +149,7 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, uint32_t id)
 /* ---- life ---- */
 
 /*
- * Make domain `id` (DOMID_INVALID: the lowest free from 1), BUILDING, without vCPUs and memory. Claims its pool
+ * Make domain `id` (DOMID_INVALID: the next free one after the last that was chosen so, from 1), BUILDING, without vCPUs and memory. Claims its pool
  * and max_frames. Errors: R_DOMID_*, R_BAD_* for the limits, R_NO_MEMORY, R_NO_VIEW_TAG.
  */
 MUST_USE int domain_create(domid_t id, const struct domain_config *cfg, struct domain **out);
