@@ -35,5 +35,7 @@ domctl_fn domctl_max_vcpus, domctl_set_context, domctl_get_context, domctl_vcpu_
 domctl_fn domctl_max_mem, domctl_set_paging_pool, domctl_get_paging_pool, domctl_cacheflush,
     domctl_frame_info, domctl_memory_mapping, domctl_iomem_permission, domctl_irq_permission,
     domctl_node_affinity;
+/* domctl_state.c */
+domctl_fn domctl_get_state, domctl_set_state, domctl_get_state_record;
 
 #endif

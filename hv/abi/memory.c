@@ -8,6 +8,7 @@
  */
 #include <hv/hypercall.h>
 
+#include <arch/control.h>
 #include <hv/domain.h>
 #include <hv/err.h>
 #include <hv/policy.h>
@@ -35,8 +36,7 @@ static int no_start(const uint64_t *a)
 	return START(a) ? refuse(R_BAD_START_EXTENT, a[0] & OP_MASK, 0, START(a)) : 0;
 }
 
-/* A domain that the caller may manage; RCU. */
-static int find_domain(struct vcpu *v, domid_t id, struct domain **d)
+int memory_find_domain(struct vcpu *v, domid_t id, struct domain **d)
 {
 	*d = domain_find(id);
 	if (!*d)
@@ -78,7 +78,7 @@ static int check_reservation(struct vcpu *v, const struct xen_memory_reservation
 		return refuse(R_TOO_MANY_EXTENTS, 0, UINT32_MAX >> OP_BITS, r->nr_extents);
 	if (start > r->nr_extents)
 		return refuse(R_EXTENT_BEYOND, 0, r->nr_extents, start);
-	err = find_domain(v, r->domid, d);
+	err = memory_find_domain(v, r->domid, d);
 	if (err)
 		return err;
 	err = alloc_flags(r->mem_flags, flags);
@@ -147,7 +147,7 @@ static int64_t exchange(struct vcpu *v, uint64_t *a)
 	err = guest_get(v, &x, gva(a[1]));
 	if (err)
 		return err;
-	err = find_domain(v, x.in.domid, &d);
+	err = memory_find_domain(v, x.in.domid, &d);
 	return err ? err : refuse(R_TRANSLATED_ONLY, XENMEM_exchange, 0, 0);
 }
 
@@ -164,7 +164,7 @@ static int64_t query(struct vcpu *v, uint64_t *a)
 	err = guest_get(v, &q, gva(a[1]));
 	if (err)
 		return err;
-	err = find_domain(v, q.domid, &d);
+	err = memory_find_domain(v, q.domid, &d);
 	if (err)
 		return err;
 	switch (a[0] & OP_MASK) {
@@ -183,7 +183,7 @@ static int64_t vnuma(struct vcpu *v, uint64_t *a)
 	err = guest_get(v, &t, gva(a[1]));
 	if (err)
 		return err;
-	err = find_domain(v, t.domid, &d);
+	err = memory_find_domain(v, t.domid, &d);
 	return err ? err : refuse(R_NO_VNUMA, d->id, 0, 0);
 }
 
@@ -295,7 +295,7 @@ static int64_t add_to_physmap(struct vcpu *v, uint64_t *a)
 	/* Whose page it is can only be said in a batch. */
 	if (x.space == XENMAPSPACE_gmfn_foreign)
 		return refuse(R_SPACE_NOT_IMPLEMENTED, x.space, 0, 0);
-	err = find_domain(v, x.domid, &d);
+	err = memory_find_domain(v, x.domid, &d);
 	if (err)
 		return err;
 	return add_one(v, d, x.space, DOMID_INVALID, x.idx, gfn(x.gpfn));
@@ -335,7 +335,7 @@ static int64_t add_to_physmap_batch(struct vcpu *v, uint64_t *a)
 		return err;
 	if (b.space == XENMAPSPACE_gmfn_range)
 		return refuse(R_SPACE_NOT_BATCHED, b.space, 0, 0);
-	err = find_domain(v, b.domid, &d);
+	err = memory_find_domain(v, b.domid, &d);
 	if (err)
 		return err;
 	if (i > b.size || (i && i == b.size))
@@ -364,7 +364,7 @@ static int64_t remove_from_physmap(struct vcpu *v, uint64_t *a)
 	err = guest_get(v, &x, gva(a[1]));
 	if (err)
 		return err;
-	err = find_domain(v, x.domid, &d);
+	err = memory_find_domain(v, x.domid, &d);
 	if (err)
 		return err;
 	e = p2m_lookup(d, gfn(x.gpfn));
@@ -471,6 +471,6 @@ int64_t abi_memory_op(struct vcpu *v, uint64_t *a)
 	case XENMEM_get_vnumainfo: return vnuma(v, a);
 	case XENMEM_get_sharing_freed_pages:
 	case XENMEM_get_sharing_shared_pages: return 0;
-	default: return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_memory_op);
+	default: err = no_start(a); return err ? err : arch_memory_op(v, op, gva(a[1]));
 	}
 }

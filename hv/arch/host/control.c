@@ -33,3 +33,8 @@ int arch_sysctl(struct vcpu *caller, struct xen_sysctl *op, bool *answer, uint64
 {
 	return refuse(R_NOT_IMPLEMENTED, op->cmd, 0, __HYPERVISOR_sysctl);
 }
+
+int arch_memory_op(struct vcpu *v, unsigned op, gva_t arg)
+{
+	return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_memory_op);
+}

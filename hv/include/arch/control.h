@@ -29,4 +29,7 @@ MUST_USE int arch_domctl(struct vcpu *caller, struct domain *d, struct xen_domct
 			 uint64_t *a);
 MUST_USE int arch_sysctl(struct vcpu *caller, struct xen_sysctl *op, bool *answer, uint64_t *a);
 
+/* XENMEM_* that only one architecture has, without progress. R_NOT_IMPLEMENTED for what it does not have. */
+MUST_USE int arch_memory_op(struct vcpu *v, unsigned op, gva_t arg);
+
 #endif

@@ -11,6 +11,9 @@
 #include <hv/addr.h>
 #include <hv/compiler.h>
 
+#include <xen/xen.h>
+
+struct domain;
 struct vcpu;
 
 #define HYPERCALL_ARGS   6u
@@ -31,6 +34,9 @@ extern bool hypercall_trace;
 
 /* A guest handle in a structure that came in through the door. */
 #define handle_gva(h) gva((uint64_t)(uintptr_t)(h).p)
+
+/* memory_op: a domain that the caller may manage; RCU. R_NO_SUCH_DOMAIN, R_NOT_PERMITTED. */
+MUST_USE int memory_find_domain(struct vcpu *v, domid_t id, struct domain **d);
 
 /* Bulk calls ask this between elements: something else wants this CPU. */
 bool hypercall_preempt(const struct vcpu *v);

@@ -25,24 +25,31 @@
 /*
  * The hypercall page: 32 bytes for each number: mov $n, %eax; vmmcall; ret (xen/arch-x86/xen-x86_64.h). Number 23, iret, is for PV.
  */
-static bool write_hypercall_page(struct vcpu *v, uint64_t value)
+int hvm_fill_hypercall_page(struct domain *d, gfn_t g)
 {
 	static const uint8_t stub[] = { 0xb8, 0, 0, 0, 0, 0x0f, 0x01, 0xd9, 0xc3 };
-	gpa_t page = gpa(value & PAGE_MASK);
+	gpa_t page = gfn_to_gpa(g);
 	uint8_t code[32];
+	int err;
 
-	if (value & (PAGE_SIZE - 1))
-		return false; /* page 0 is the only one */
 	for (unsigned n = 0; n < PAGE_SIZE / sizeof(code); n++) {
 		memset(code, 0xcc, sizeof(code));
 		memcpy(code, stub, sizeof(stub));
 		code[1] = (uint8_t)n;
 		if (n == __HYPERVISOR_iret)
 			memset(code, 0xcc, sizeof(stub));
-		if (guest_phys_write(v->domain, gpa_add(page, n * sizeof(code)), code, sizeof(code)))
-			return false;
+		err = guest_phys_write(d, gpa_add(page, n * sizeof(code)), code, sizeof(code));
+		if (err)
+			return err;
 	}
-	return true;
+	return 0;
+}
+
+/* The low bits number the page: there is only page 0. */
+static bool write_hypercall_page(struct vcpu *v, uint64_t value)
+{
+	return !(value & (PAGE_SIZE - 1)) &&
+	       !hvm_fill_hypercall_page(v->domain, gpa_to_gfn(gpa(value)));
 }
 
 /* APM vol. 2, 3.1.7. */

@@ -271,3 +271,130 @@ uint64_t policy_xcr0_mask(const struct domain *d)
 {
 	return d->arch.policy->xcr0_mask;
 }
+
+/* ---- for toolstacks ----------------------------------------------------------------------------------- */
+
+const struct cpu_policy *policy_host_max(void)
+{
+	return &host_max;
+}
+
+static struct policy_leaf *find(struct cpu_policy *p, uint32_t leaf, uint32_t subleaf)
+{
+	for (uint32_t i = 0; i < p->nr; i++)
+		if (p->leaf[i].leaf == leaf && p->leaf[i].subleaf == subleaf)
+			return &p->leaf[i];
+	return NULL;
+}
+
+/* Where each word of a feature set comes from; a row of zeros: a leaf that guests never get. */
+static const struct {
+	uint32_t leaf, subleaf;
+	unsigned reg;
+} words[POLICY_WORDS] = {
+	{ 1, NO_SUBLEAF, 3 },
+	{ 1, NO_SUBLEAF, 2 },
+	{ 0x80000001, NO_SUBLEAF, 3 },
+	{ 0x80000001, NO_SUBLEAF, 2 },
+	{ 0xd, 1, 0 },
+	{ 7, 0, 1 },
+	{ 7, 0, 2 },
+	{ 0x80000007, NO_SUBLEAF, 3 },
+	{ 0x80000008, NO_SUBLEAF, 1 },
+	{ 7, 0, 3 },
+	{ 7, 1, 0 },
+	{ 0x80000021, NO_SUBLEAF, 0 },
+	{ 7, 1, 1 },
+	{ 7, 2, 3 },
+	{ 7, 1, 2 },
+	{ 7, 1, 3 },
+};
+
+static uint32_t *reg_of(struct cpuid *v, unsigned reg)
+{
+	switch (reg) {
+	case 0: return &v->eax;
+	case 1: return &v->ebx;
+	case 2: return &v->ecx;
+	default: return &v->edx;
+	}
+}
+
+static bool machine_has(uint32_t leaf, uint32_t subleaf)
+{
+	uint32_t base = leaf & 0x80000000;
+
+	if (leaf > cpuid(base, 0).eax)
+		return false;
+	return leaf != 7 || subleaf == NO_SUBLEAF || subleaf <= cpuid(7, 0).eax;
+}
+
+uint32_t policy_word(const struct cpu_policy *p, unsigned word)
+{
+	uint32_t leaf = words[word].leaf, subleaf = words[word].subleaf;
+	struct cpuid v = { 0 };
+
+	if (p) {
+		const struct policy_leaf *l = find((struct cpu_policy *)(uintptr_t)p, leaf, subleaf);
+
+		if (l)
+			v = l->value;
+	} else if (machine_has(leaf, subleaf)) {
+		v = cpuid(leaf, subleaf == NO_SUBLEAF ? 0 : subleaf);
+	}
+	return *reg_of(&v, words[word].reg);
+}
+
+/* A leaf that Xen's policy has a place for, whether guests here get it or not. */
+static bool known_leaf(uint32_t leaf)
+{
+	return leaf <= 0xd || leaf == 0x40000000 || leaf == 0x40000100 ||
+	       (leaf >= 0x80000000 && leaf <= 0x80000021);
+}
+
+/* Features: none that the machine does not give. */
+static void set_features(struct policy_leaf *to, const struct policy_leaf *from,
+			 const struct policy_leaf *max)
+{
+	for (unsigned w = 0; w < POLICY_WORDS; w++) {
+		struct cpuid want = from->value, most = max->value;
+
+		if (words[w].leaf != to->leaf || words[w].subleaf != to->subleaf)
+			continue;
+		*reg_of(&to->value, words[w].reg) = *reg_of(&want, words[w].reg) &
+						    *reg_of(&most, words[w].reg);
+	}
+}
+
+/* Bits that count threads and caches: nothing depends on them but what the guest makes of them. */
+static void set_topology(struct policy_leaf *to, const struct policy_leaf *from)
+{
+	switch (to->leaf) {
+	case 1: to->value.ebx = (to->value.ebx & 0xff00) | (from->value.ebx & 0xff0000); break;
+	case 4: to->value.eax = (to->value.eax & 0x3ff) | (from->value.eax & 0xffffc000); break;
+	case 0x80000008: to->value.ecx = from->value.ecx & 0xf0ff; break;
+	default: break;
+	}
+}
+
+bool policy_set(struct domain *d, const struct policy_leaf *l)
+{
+	struct policy_leaf *to = find(d->arch.policy, l->leaf, l->subleaf);
+	const struct policy_leaf *max = find(&host_max, l->leaf, l->subleaf);
+
+	if (!to || !max)
+		return known_leaf(l->leaf);
+	if (l->leaf == 0 || l->leaf == 0x80000000)
+		to->value.eax = MIN(l->value.eax, max->value.eax);
+	set_features(to, l, max);
+	set_topology(to, l);
+	return true;
+}
+
+void policy_finish(struct domain *d)
+{
+	struct cpu_policy *p = d->arch.policy;
+
+	p->cr4_mask = cr4_mask_of(p);
+	p->xcr0_mask = p->cr4_mask & CR4_OSXSAVE ? host_max.xcr0_mask : 0;
+}

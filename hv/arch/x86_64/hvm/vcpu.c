@@ -9,6 +9,7 @@
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <asm/boot.h>
+#include <asm/control.h>
 #include <asm/fpu.h>
 #include <asm/hvm.h>
 #include <asm/insn.h>
@@ -69,6 +70,7 @@ void arch_domain_free(struct domain *d)
 	vioapic_free(d);
 	hvm->domain_free(d);
 	policy_free(d);
+	control_free(d);
 }
 
 /* ---- vCPUs ---------------------------------------------------------------------------------------- */

@@ -23,6 +23,9 @@ struct arch_domain {
 	struct vioapic *ioapic;  /* [c] NULL: none */
 	struct iommu_context *iommu;  /* [c] NULL: no devices */
 	struct io_device apic_window; /* [c] */
+	uint8_t tsc_mode; /* [domain lock] as a toolstack wanted it: 0 default, 2 never emulated */
+	uint32_t nr_map;  /* [domain lock] entries of: */
+	void *map; /* [domain lock] memory map of XENMEM_set_memory_map, a frame of the pool; NULL: none */
 	uint64_t tsc_offset; /* of vCPUs at their start; changed while it is loaded from records */
 	uint64_t state_tsc; /* [paused] the machine's TSC when its state began to be saved or loaded */
 };

@@ -141,4 +141,7 @@ void hvm_deliver(struct vcpu *v);
 /* Queue an exception; two that meet become #DF or the end, by the table of APM vol. 2, 8.2.9. */
 void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error /* -1: none */, uint64_t cr2);
 
+/* Make the page at `g` of `d` one of hypercalls (hvm/msr.c). R_GFN_NOT_RAM. */
+MUST_USE int hvm_fill_hypercall_page(struct domain *d, gfn_t g);
+
 #endif

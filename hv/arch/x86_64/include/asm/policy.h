@@ -17,7 +17,10 @@ struct policy_leaf {
 	struct cpuid value;
 };
 
+/* As many as Xen 4.17 has places for: what tools make their buffers for. */
 #define POLICY_LEAVES 120u
+/* Words of a feature set in 4.17 (xen/arch-x86/cpufeatureset.h). */
+#define POLICY_WORDS  16u
 
 struct cpu_policy {
 	uint32_t nr;
@@ -30,6 +33,17 @@ _Static_assert(sizeof(struct cpu_policy) <= 4096, "a policy is one frame");
 void policy_boot_init(void);
 MUST_USE int policy_init(struct domain *d);
 void policy_free(struct domain *d);
+/* The machine's own values of the leaves, for tools; the most that a guest may get. */
+const struct cpu_policy *policy_host_max(void);
+/* Word `word` of the feature set of `p`, or (NULL) of the bare machine. */
+uint32_t policy_word(const struct cpu_policy *p, unsigned word);
+/*
+ * A toolstack wants leaf `l` of `d` so, which was not started yet. Features are cut to what there may be, sizes to what
+ * there is; numbers of threads and caches are taken. False: no such leaf.
+ */
+MUST_USE bool policy_set(struct domain *d, const struct policy_leaf *l);
+/* After the last one: what follows from the features. */
+void policy_finish(struct domain *d);
 /* The leaf as `d` sees it (static part); zero beyond the last. */
 struct cpuid policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf);
 uint64_t policy_cr4_mask(const struct domain *d);
