@@ -17,11 +17,12 @@
 #include <hv/string.h>
 #include <xen/memory.h>
 
-#define POLICY_MSRS 2u /* as many as Xen 4.17 has places for; none is shown to guests here */
-#define MAP_ENTRIES 128u
-#define MAP_ENTRY   20u /* bytes: address, length, type (INT 15h, E820h) */
-#define MIB_FRAMES  (1u << (20 - PAGE_SHIFT))
-#define IO_PORTS    0x10000u
+#define POLICY_MSRS     2u /* as many as Xen 4.17 has places for; none is shown to guests here */
+#define CACHE_SUBLEAVES 6u /* of leaf 4 */
+#define MAP_ENTRIES     128u
+#define MAP_ENTRY       20u /* bytes: address, length, type (INT 15h, E820h) */
+#define MIB_FRAMES      (1u << (20 - PAGE_SHIFT))
+#define IO_PORTS        0x10000u
 
 _Static_assert(sizeof(struct policy_leaf) == sizeof(xen_cpuid_leaf_t), "xen/arch-x86/xen.h");
 _Static_assert(offsetof(struct policy_leaf, value) == offsetof(xen_cpuid_leaf_t, a),
@@ -75,17 +76,66 @@ void arch_domain_info(const struct domain *d, struct xen_domctl_getdomaininfo *i
 
 /* ---- CPU policies ---------------------------------------------------------------------------------------- */
 
-/* As many leaves as there are; *nr says how many the caller has room for, and then how many there were. */
+/* Leaves on their way to a caller. */
+struct leaves {
+	struct vcpu *v;
+	const struct cpu_policy *p;
+	gva_t to;
+	uint32_t room, n;
+};
+
+static int give_leaf(struct leaves *o, uint32_t leaf, uint32_t subleaf)
+{
+	struct policy_leaf l = { leaf, subleaf, policy_value(o->p, leaf, subleaf) };
+
+	if (o->n == o->room)
+		return refuse(R_POLICY_SIZE, o->v->domain->id, POLICY_LEAVES, o->room);
+	return guest_put(o->v, gva_add(o->to, o->n++ * sizeof(l)), &l);
+}
+
+/* A leaf with subleaves: which ones Xen lists. Caches end with one of type 0; states are those of XCR0. */
+static int give_subleaves(struct leaves *o, uint32_t leaf, uint32_t last)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i <= last; i++) {
+		err = give_leaf(o, leaf, i);
+		if (leaf == 4 && !(policy_value(o->p, 4, i).eax & 31))
+			break;
+	}
+	return err;
+}
+
+static int give_basic(struct leaves *o, uint32_t leaf)
+{
+	switch (leaf) {
+	case 4: return give_subleaves(o, 4, CACHE_SUBLEAVES - 1);
+	case 7: return give_subleaves(o, 7, 0);
+	case 0xb: return give_subleaves(o, 0xb, 0);
+	case 0xd: return give_subleaves(o, 0xd, o->p->xcr0_mask & 4 ? 2 : 1);
+	default: return give_leaf(o, leaf, XEN_CPUID_NO_SUBLEAF);
+	}
+}
+
+/*
+ * All leaves up to the last, in Xen's order, with zeros where there is nothing: tools write back into the same buffer
+ * what they make of it, and need the same room. *nr says how many the caller has room for, and then how many there were.
+ */
 static int give_leaves(struct vcpu *v, const struct cpu_policy *p, gva_t to, uint32_t *nr)
 {
-	if (*nr < p->nr) {
-		int err = refuse(R_POLICY_SIZE, v->domain->id, p->nr, *nr);
+	struct leaves o = { .v = v, .p = p, .to = to, .room = *nr };
+	int err = 0;
 
-		*nr = POLICY_LEAVES;
-		return err;
-	}
-	*nr = p->nr;
-	return guest_write(v, to, p->leaf, p->nr * sizeof(p->leaf[0]));
+	for (uint32_t leaf = 0; !err && leaf <= policy_value(p, 0, 0).eax; leaf++)
+		err = give_basic(&o, leaf);
+	if (!err)
+		err = give_leaf(&o, 0x40000000, XEN_CPUID_NO_SUBLEAF);
+	if (!err)
+		err = give_leaf(&o, 0x40000100, XEN_CPUID_NO_SUBLEAF);
+	for (uint32_t leaf = 0x80000000; !err && leaf <= policy_value(p, 0x80000000, 0).eax; leaf++)
+		err = give_leaf(&o, leaf, XEN_CPUID_NO_SUBLEAF);
+	*nr = o.n;
+	return err;
 }
 
 static int get_policy(struct vcpu *v, struct domain *d, struct xen_domctl_cpu_policy *op,

@@ -251,15 +251,18 @@ void policy_free(struct domain *d)
 	d->arch.policy = NULL;
 }
 
-struct cpuid policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf)
+struct cpuid policy_value(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf)
 {
-	const struct cpu_policy *p = d->arch.policy;
-
 	for (uint32_t i = 0; i < p->nr; i++)
 		if (p->leaf[i].leaf == leaf &&
 		    (p->leaf[i].subleaf == NO_SUBLEAF || p->leaf[i].subleaf == subleaf))
 			return p->leaf[i].value;
 	return (struct cpuid){ 0 };
+}
+
+struct cpuid policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf)
+{
+	return policy_value(d->arch.policy, leaf, subleaf);
 }
 
 uint64_t policy_cr4_mask(const struct domain *d)

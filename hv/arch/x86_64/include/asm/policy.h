@@ -33,6 +33,8 @@ _Static_assert(sizeof(struct cpu_policy) <= 4096, "a policy is one frame");
 void policy_boot_init(void);
 MUST_USE int policy_init(struct domain *d);
 void policy_free(struct domain *d);
+/* What `p` has for a leaf; zero where it has none. */
+struct cpuid policy_value(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf);
 /* The machine's own values of the leaves, for tools; the most that a guest may get. */
 const struct cpu_policy *policy_host_max(void);
 /* Word `word` of the feature set of `p`, or (NULL) of the bare machine. */

@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules of the domains' control interface, through hypercall(): a toolstack's way from create to destroy, and what it may get wrong. */
+#include "sim.h"
+
+#include <arch/timer.h>
+#include <hv/control.h>
+#include <xen/domctl.h>
+#include <xen/event_channel.h>
+
+#define MEMORY (64ull << 20)
+#define WILD   0xffff800000000000ull
+#define GUEST  16u /* frames of RAM of the domains made here */
+
+static struct domain *d0; /* the toolstack */
+static struct vcpu *v0;
+
+static struct domain *with_roles(uint32_t roles)
+{
+	struct domain_config c = {
+		.roles = roles,
+		.max_vcpus = 2,
+		.max_frames = 64,
+		.max_evtchn = 1024,
+		.max_grant_frames = 2,
+		.max_maptrack_frames = 1,
+		.node = ALLOC_ANY_NODE,
+	};
+
+	return sim_domain_cfg(&c, 16);
+}
+
+static void boot(void)
+{
+	sim_boot(2, MEMORY, 1);
+	d0 = with_roles(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE | ROLE_STORE);
+	v0 = d0->vcpu[0];
+}
+
+static void end(void)
+{
+	sim_end_all();
+	sim_shutdown();
+}
+
+static struct xen_domctl op_of(uint32_t cmd, domid_t id)
+{
+	return (struct xen_domctl){
+		.cmd = cmd,
+		.interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+		.domain = id,
+	};
+}
+
+/* One domctl by `v`; a call that is to be entered again is, after the machine has gone on. */
+static int64_t domctl_by(struct vcpu *v, struct xen_domctl *op)
+{
+	int64_t result = 0;
+
+	if (!sim_poke(v, sim_arg(v), op, sizeof(*op)))
+		sim_fail("no argument page");
+	result = sim_hypercall(v, __HYPERVISOR_domctl, sim_arg(v).a);
+	if (!sim_peek(v, sim_arg(v), op, sizeof(*op)))
+		sim_fail("no argument page");
+	return result;
+}
+
+static int64_t domctl(struct xen_domctl *op)
+{
+	return domctl_by(v0, op);
+}
+
+static int64_t simple(uint32_t cmd, domid_t id)
+{
+	struct xen_domctl op = op_of(cmd, id);
+
+	return domctl(&op);
+}
+
+static struct xen_domctl creation(uint32_t vcpus)
+{
+	struct xen_domctl op = op_of(XEN_DOMCTL_createdomain, 0);
+
+	op.u.createdomain.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap;
+	op.u.createdomain.max_vcpus = vcpus;
+	op.u.createdomain.max_evtchn_port = 127;
+	op.u.createdomain.max_grant_frames = 4;
+	op.u.createdomain.max_maptrack_frames = 1;
+	return op;
+}
+
+static domid_t create(uint32_t vcpus)
+{
+	struct xen_domctl op = creation(vcpus);
+
+	assert_int_equal(domctl(&op), 0);
+	assert_true(op.domain > 0 && op.domain < DOMID_FIRST_RESERVED);
+	return op.domain;
+}
+
+static void make_vcpus(domid_t id, uint32_t n)
+{
+	struct xen_domctl op = op_of(XEN_DOMCTL_max_vcpus, id);
+
+	op.u.max_vcpus.max = n;
+	assert_int_equal(domctl(&op), 0);
+}
+
+static void max_mem(domid_t id, uint64_t frames)
+{
+	struct xen_domctl op = op_of(XEN_DOMCTL_max_mem, id);
+
+	op.u.max_mem.max_memkb = frames << (PAGE_SHIFT - 10);
+	assert_int_equal(domctl(&op), 0);
+}
+
+static int64_t populate(domid_t id, unsigned n)
+{
+	struct {
+		struct xen_memory_reservation r;
+		xen_pfn_t list[64];
+	} a = { .r = { .nr_extents = n, .domid = id } };
+
+	for (unsigned i = 0; i < n; i++)
+		a.list[i] = i;
+	set_xen_guest_handle(
+	    a.r.extent_start,
+	    (xen_pfn_t *)(uintptr_t)(sim_arg(v0).a + offsetof(__typeof__(a), list)));
+	return sim_memory(v0, XENMEM_populate_physmap, &a);
+}
+
+static int64_t set_context(domid_t id, uint32_t vcpu, uint32_t flags)
+{
+	struct {
+		struct xen_domctl op;
+		vcpu_guest_context_t context;
+	} a = { .op = op_of(XEN_DOMCTL_setvcpucontext, id) };
+	gva_t at = sim_arg(v0);
+
+	a.context.flags = flags;
+	a.op.u.vcpucontext.vcpu = vcpu;
+	a.op.u.vcpucontext.ctxt.p = (void *)(uintptr_t)(at.a + offsetof(__typeof__(a), context));
+	_Static_assert(sizeof(a) <= 2 * PAGE_SIZE, "two argument pages");
+	assert_true(sim_poke(v0, at, &a, sizeof(a)));
+	return sim_hypercall(v0, __HYPERVISOR_domctl, at.a);
+}
+
+static struct xen_domctl_getdomaininfo info_of(domid_t id)
+{
+	struct xen_domctl op = op_of(XEN_DOMCTL_getdomaininfo, id);
+
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(op.domain, id);
+	return op.u.getdomaininfo;
+}
+
+static uint64_t free_memory(void)
+{
+	struct mem_stats s;
+
+	frame_stats(&s);
+	return s.free + s.never - s.claimed;
+}
+
+/*
+ * Destruction waits for others, so a guest has to ask for it: the toolstack's vCPU 1. Its calls are entered again as on
+ * hardware, with everything else going on in between.
+ */
+static domid_t victim;
+static int64_t destroy_result;
+
+static bool destroyer(struct vcpu *v, void *arg)
+{
+	if (read_once(&victim) != DOMID_INVALID) {
+		struct xen_domctl op = op_of(XEN_DOMCTL_destroydomain, victim);
+
+		destroy_result = domctl_by(v, &op);
+		write_once(&victim, (domid_t)DOMID_INVALID);
+	}
+	sim_guest_pause(v);
+	return true;
+}
+
+static bool nothing(struct vcpu *v, void *arg)
+{
+	return false;
+}
+
+static bool destroyed(void *arg)
+{
+	return read_once(&victim) == DOMID_INVALID;
+}
+
+static void destroy(domid_t id)
+{
+	if (d0->state == DOMAIN_BUILDING) {
+		sim_guest_set(d0->vcpu[0], nothing, NULL, NULL);
+		sim_guest_set(d0->vcpu[1], destroyer, NULL, NULL);
+		victim = DOMID_INVALID;
+		sim_start(d0);
+	}
+	write_once(&victim, id);
+	assert_true(sim_run(destroyed, NULL));
+	assert_int_equal(destroy_result, 0);
+	assert_null(domain_find(id));
+}
+
+static bool later(void *arg)
+{
+	return arch_time_ns() >= *(uint64_t *)arg;
+}
+
+/* The structure goes after a grace period, in the background. */
+static bool all_is_back(uint64_t before)
+{
+	uint64_t deadline = arch_time_ns() + 50000000;
+
+	return sim_run(later, &deadline) && free_memory() == before;
+}
+
+/* ---- permission and form -------------------------------------------------------------------------- */
+
+static void only_a_controlling_domain_may(void **state)
+{
+	struct domain *other, *store;
+
+	boot();
+	other = with_roles(0);
+	store = with_roles(ROLE_STORE);
+	for (uint32_t cmd = 1; cmd <= XEN_DOMCTL_set_paging_mempool_size; cmd++) {
+		struct xen_domctl op = op_of(cmd, other->id);
+
+		assert_int_equal(domctl_by(other->vcpu[0], &op), -EPERM);
+		op = op_of(cmd, d0->id);
+		assert_int_equal(domctl_by(other->vcpu[0], &op), -EPERM);
+		op = op_of(cmd, other->id);
+		if (cmd != XEN_DOMCTL_getdomaininfo)
+			assert_int_equal(domctl_by(store->vcpu[0], &op), -EPERM);
+	}
+	/* Who serves the store looks after the ends of domains. */
+	{
+		struct xen_domctl op = op_of(XEN_DOMCTL_getdomaininfo, other->id);
+
+		assert_int_equal(domctl_by(store->vcpu[0], &op), 0);
+	}
+	end();
+}
+
+static void form_comes_before_everything(void **state)
+{
+	struct xen_domctl op;
+
+	boot();
+	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_domctl, WILD), -EFAULT);
+	op = op_of(XEN_DOMCTL_pausedomain, 99);
+	op.interface_version--;
+	assert_int_equal(domctl(&op), -EACCES);
+	assert_int_equal(v0->refusal.id, R_BAD_CONTROL_VERSION);
+	assert_int_equal(simple(XEN_DOMCTL_pausedomain, 99), -ESRCH);
+	assert_int_equal(simple(XEN_DOMCTL_pausedomain, DOMID_SELF), -ESRCH);
+	assert_int_equal(simple(2000, d0->id), -ENOSYS);
+	assert_int_equal(simple(0, d0->id), -ENOSYS);
+	/* What would stop the caller itself. */
+	assert_int_equal(simple(XEN_DOMCTL_pausedomain, d0->id), -EINVAL);
+	assert_int_equal(simple(XEN_DOMCTL_destroydomain, d0->id), -EINVAL);
+	assert_int_equal(simple(XEN_DOMCTL_gethvmcontext, d0->id), -EINVAL);
+	end();
+}
+
+static void creation_is_judged_field_by_field(void **state)
+{
+	struct xen_domctl op;
+
+	boot();
+	op = creation(0);
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(MAX_VCPUS + 1);
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.flags |= 1u << 31;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.flags = 0;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.iommu_opts = 1;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.grant_opts = 0x10;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.vmtrace_size = 4096;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.cpupool_id = 1;
+	assert_int_equal(domctl(&op), -ENOENT);
+	op = creation(1);
+	op.domain = d0->id;
+	assert_int_equal(domctl(&op), d0->id ? -EEXIST : 0);
+	/* Limits that nobody could reach become what there is. */
+	op = creation(1);
+	op.domain = 0;
+	op.u.createdomain.max_evtchn_port = ~0u;
+	op.u.createdomain.max_grant_frames = -1;
+	op.u.createdomain.max_maptrack_frames = -1;
+	assert_int_equal(domctl(&op), 0);
+	end();
+}
+
+static void numbers_are_not_given_again_at_once(void **state)
+{
+	domid_t first, second;
+
+	boot();
+	first = create(1);
+	destroy(first);
+	second = create(1);
+	assert_true(second != first);
+	end();
+}
+
+/* ---- a whole life ------------------------------------------------------------------------------------ */
+
+static bool forever(struct vcpu *v, void *arg)
+{
+	(*(unsigned *)arg)++;
+	sim_guest_wait(v);
+	return true;
+}
+
+static bool has_run(void *arg)
+{
+	return *(unsigned *)arg > 0;
+}
+
+static void a_toolstack_makes_and_ends_a_domain(void **state)
+{
+	struct xen_domctl_getdomaininfo info;
+	unsigned rounds = 0;
+	uint64_t before;
+	domid_t id;
+
+	boot();
+	before = free_memory();
+	id = create(2);
+	info = info_of(id);
+	assert_true(info.flags & XEN_DOMINF_paused);
+	assert_int_equal(info.max_vcpu_id, XEN_INVALID_MAX_VCPU_ID);
+	assert_int_equal(info.tot_pages, 0);
+
+	make_vcpus(id, 2);
+	max_mem(id, GUEST);
+	assert_int_equal(populate(id, GUEST), GUEST);
+	assert_int_equal(populate(id, 1), 0); /* one more than it may have */
+	assert_int_equal(v0->refusal.id, R_MEM_LIMIT);
+	info = info_of(id);
+	assert_int_equal(info.tot_pages, GUEST);
+	assert_int_equal(info.max_pages, GUEST);
+	assert_int_equal(info.nr_online_vcpus, 0);
+	assert_int_equal(info.max_vcpu_id, 1);
+
+	sim_guest_set(domain_find(id)->vcpu[0], forever, NULL, &rounds);
+	assert_int_equal(set_context(id, 0, VGCF_online), 0);
+	assert_int_equal(set_context(id, 2, VGCF_online), -EINVAL);
+	info = info_of(id);
+	assert_int_equal(info.nr_online_vcpus, 1);
+	assert_int_equal(rounds, 0);
+
+	assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), 0);
+	assert_true(sim_run(has_run, &rounds));
+	assert_false(info_of(id).flags & XEN_DOMINF_paused);
+	/* There is nothing more to take away. */
+	assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), -EINVAL);
+
+	destroy(id);
+	assert_true(all_is_back(before));
+	end();
+}
+
+static void pauses_count(void **state)
+{
+	domid_t id;
+
+	boot();
+	id = create(1);
+	make_vcpus(id, 1);
+	/* Nothing of it is on a CPU: no call has to be entered again. */
+	for (unsigned i = 1; i < 255; i++)
+		assert_int_equal(simple(XEN_DOMCTL_pausedomain, id), 0);
+	assert_int_equal(simple(XEN_DOMCTL_pausedomain, id), -EOVERFLOW);
+	for (unsigned i = 0; i < 255; i++)
+		assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), 0);
+	assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), -EINVAL);
+	assert_int_equal(domain_find(id)->pause_count, 0);
+	end();
+}
+
+/* At each point at which a toolstack may die, destroying what it has left gives everything back. */
+static void whatever_was_made_can_be_destroyed(void **state)
+{
+	uint64_t before;
+
+	boot();
+	before = free_memory();
+	for (unsigned stage = 0; stage < 6; stage++) {
+		domid_t id = create(2);
+
+		if (stage > 0)
+			make_vcpus(id, 2);
+		if (stage > 1)
+			max_mem(id, GUEST);
+		if (stage > 2)
+			assert_int_equal(populate(id, GUEST / stage), GUEST / stage);
+		if (stage > 3)
+			assert_int_equal(set_context(id, 0, VGCF_online), 0);
+		if (stage > 4)
+			assert_int_equal(simple(XEN_DOMCTL_pausedomain, id), 0);
+		destroy(id);
+		assert_true(all_is_back(before));
+	}
+	end();
+}
+
+static void a_domain_can_vanish_under_a_toolstack(void **state)
+{
+	static const uint32_t cmds[] = {
+		XEN_DOMCTL_pausedomain,    XEN_DOMCTL_max_vcpus,   XEN_DOMCTL_setvcpucontext,
+		XEN_DOMCTL_getvcpucontext, XEN_DOMCTL_getvcpuinfo, XEN_DOMCTL_destroydomain,
+	};
+	domid_t id;
+
+	boot();
+	id = create(1);
+	destroy(id);
+	for (unsigned i = 0; i < ARRAY_SIZE(cmds); i++)
+		assert_int_equal(simple(cmds[i], id), -ESRCH);
+	end();
+}
+
+/* ---- vCPUs -------------------------------------------------------------------------------------------- */
+
+static void vcpus_are_made_once_in_the_number_asked(void **state)
+{
+	struct xen_domctl op;
+	domid_t id;
+
+	boot();
+	id = create(3);
+	op = op_of(XEN_DOMCTL_max_vcpus, id);
+	op.u.max_vcpus.max = 2;
+	assert_int_equal(domctl(&op), -EINVAL);
+	make_vcpus(id, 3);
+	make_vcpus(id, 3);
+	op = op_of(XEN_DOMCTL_getvcpuinfo, id);
+	op.u.getvcpuinfo.vcpu = 2;
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(op.u.getvcpuinfo.online, 0);
+	op.u.getvcpuinfo.vcpu = 3;
+	assert_int_equal(domctl(&op), -EINVAL);
+	end();
+}
+
+static int64_t affinity(uint32_t cmd, domid_t id, uint32_t flags, uint8_t *hard, uint32_t bits)
+{
+	struct {
+		struct xen_domctl op;
+		uint8_t map[64];
+	} a = { .op = op_of(cmd, id) };
+	gva_t at = sim_arg(v0);
+	int64_t err;
+
+	a.map[0] = *hard;
+	a.op.u.vcpuaffinity.flags = flags;
+	a.op.u.vcpuaffinity.cpumap_hard.nr_bits = bits;
+	a.op.u.vcpuaffinity.cpumap_hard.bitmap.p = (void *)(uintptr_t)(at.a +
+								       offsetof(__typeof__(a), map));
+	assert_true(sim_poke(v0, at, &a, sizeof(a)));
+	err = sim_hypercall(v0, __HYPERVISOR_domctl, at.a);
+	assert_true(sim_peek(v0, at, &a, sizeof(a)));
+	*hard = a.map[0];
+	return err;
+}
+
+static void affinity_is_what_was_set(void **state)
+{
+	uint8_t map = 0xfe;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	make_vcpus(id, 1);
+	assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 0, &map, 8), -EINVAL);
+	/* Asked for CPUs 1 to 7: the machine has 0 and 1. */
+	assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, XEN_VCPUAFFINITY_HARD, &map, 8),
+			 0);
+	assert_int_equal(map, 0x02);
+	assert_int_equal(affinity(XEN_DOMCTL_getvcpuaffinity, id, XEN_VCPUAFFINITY_HARD, &map, 8),
+			 0);
+	assert_int_equal(map, 0xfe);
+	map = 0xf0;
+	assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, XEN_VCPUAFFINITY_HARD, &map, 8),
+			 -EINVAL);
+	assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, XEN_VCPUAFFINITY_HARD, &map, ~0u),
+			 -EINVAL);
+	assert_int_equal(v0->refusal.id, R_BITMAP_SIZE);
+	end();
+}
+
+static void weights_are_set_for_the_policy_in_use(void **state)
+{
+	struct xen_domctl op;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	make_vcpus(id, 1);
+	op = op_of(XEN_DOMCTL_scheduler_op, id);
+	op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT;
+	op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(op.u.scheduler_op.u.credit2.weight, SCHED_WEIGHT_DEFAULT);
+	op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_putinfo;
+	op.u.scheduler_op.u.credit2.weight = 512;
+	assert_int_equal(domctl(&op), 0);
+	op.u.scheduler_op.u.credit2.cap = 50;
+	assert_int_equal(domctl(&op), -ENOSYS);
+	op.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(op.u.scheduler_op.u.credit2.weight, 512);
+	op.u.scheduler_op.cmd = 77;
+	assert_int_equal(domctl(&op), -EINVAL);
+	end();
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+static void paging_memory_comes_on_top_of_the_rest(void **state)
+{
+	struct xen_domctl op;
+	uint32_t base;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	base = domain_find(id)->pool.ceiling;
+	op = op_of(XEN_DOMCTL_set_paging_mempool_size, id);
+	op.u.paging_mempool.size = 16 * PAGE_SIZE;
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(domain_find(id)->pool.ceiling, base + 16);
+	op.u.paging_mempool.size = 100;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.paging_mempool.size = ~PAGE_MASK ^ ~0ull; /* wraps in pages */
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.paging_mempool.size = MEMORY * 2;
+	assert_int_equal(domctl(&op), -ENOMEM);
+	op = op_of(XEN_DOMCTL_get_paging_mempool_size, id);
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(op.u.paging_mempool.size, 16 * PAGE_SIZE);
+	op = op_of(XEN_DOMCTL_set_paging_mempool_size, id);
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(domain_find(id)->pool.ceiling, base);
+	end();
+}
+
+static void ranges_that_wrap_are_refused(void **state)
+{
+	struct xen_domctl op;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	op = op_of(XEN_DOMCTL_cacheflush, id);
+	op.u.cacheflush.start_pfn = ~0ull;
+	op.u.cacheflush.nr_pfns = 2;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.cacheflush.start_pfn = 0;
+	op.u.cacheflush.nr_pfns = ~0ull;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.cacheflush.nr_pfns = 0;
+	assert_int_equal(domctl(&op), 0);
+	op = op_of(XEN_DOMCTL_iomem_permission, id);
+	op.u.iomem_permission.first_mfn = ~0ull;
+	op.u.iomem_permission.nr_mfns = 2;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = op_of(XEN_DOMCTL_memory_mapping, id);
+	op.u.memory_mapping.first_gfn = ~0ull;
+	op.u.memory_mapping.nr_mfns = 2;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.memory_mapping.first_gfn = 0;
+	op.u.memory_mapping.nr_mfns = 1000;
+	assert_int_equal(domctl(&op), -E2BIG);
+	op = op_of(XEN_DOMCTL_getpageframeinfo3, id);
+	op.u.getpageframeinfo3.num = 1025;
+	assert_int_equal(domctl(&op), -E2BIG);
+	op = op_of(XEN_DOMCTL_sethvmcontext, id);
+	op.u.hvmcontext.size = ~0u;
+	assert_int_equal(domctl(&op), -ENOMEM);
+	assert_false(domain_find(id)->control_held);
+	end();
+}
+
+/* ---- targets --------------------------------------------------------------------------------------------- */
+
+static void a_device_model_serves_one_domain_for_good(void **state)
+{
+	struct xen_domctl op;
+	domid_t stub, one;
+
+	boot();
+	stub = create(1);
+	one = create(1);
+	op = op_of(XEN_DOMCTL_set_target, stub);
+	op.u.set_target.target = stub;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op.u.set_target.target = 999;
+	assert_int_equal(domctl(&op), -ESRCH);
+	op.u.set_target.target = one;
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(domctl(&op), -EEXIST);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_a_controlling_domain_may),
+		cmocka_unit_test(form_comes_before_everything),
+		cmocka_unit_test(creation_is_judged_field_by_field),
+		cmocka_unit_test(numbers_are_not_given_again_at_once),
+		cmocka_unit_test(a_toolstack_makes_and_ends_a_domain),
+		cmocka_unit_test(pauses_count),
+		cmocka_unit_test(whatever_was_made_can_be_destroyed),
+		cmocka_unit_test(a_domain_can_vanish_under_a_toolstack),
+		cmocka_unit_test(vcpus_are_made_once_in_the_number_asked),
+		cmocka_unit_test(affinity_is_what_was_set),
+		cmocka_unit_test(weights_are_set_for_the_policy_in_use),
+		cmocka_unit_test(paging_memory_comes_on_top_of_the_rest),
+		cmocka_unit_test(ranges_that_wrap_are_refused),
+		cmocka_unit_test(a_device_model_serves_one_domain_for_good),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
