@@ -173,3 +173,26 @@ def test_links_of_documents_exist(path):
 def test_the_tour_has_links():
     tour = TOP / "docs/tour.md"
     assert tour.exists() and len(LINK.findall(tour.read_text())) >= 10
+
+
+# ---- every operation of the control interfaces is in docs/abi.md -------------------------------------
+
+def operations(header, prefix, decoys=()):
+    """Names of the operations that a public header numbers."""
+    text = (pathlib.Path("/usr/include/xen") / header).read_text()
+    text = text[text.index("struct xen_%s {" % header[:-2]):] if prefix != "XENPF" else text
+    found = re.findall(r"^ *#define %s_(\w+)\s+\d+\b" % prefix, text, re.M)
+    return [n for n in found if n not in decoys and not n.isupper()]
+
+
+@pytest.mark.parametrize("header,prefix,section,least", [
+    ("domctl.h", "XEN_DOMCTL", "domctl", 70), ("sysctl.h", "XEN_SYSCTL", "sysctl", 25),
+    ("platform.h", "XENPF", "platform_op", 20)])
+def test_every_control_operation_is_listed(header, prefix, section, least):
+    text = (TOP / "docs/abi.md").read_text().split("### %s\n" % section)[1].split("\n### ")[0]
+    rows = [w for row in re.findall(r"^\| ([^|]+) \|", text, re.M) for w in re.split(r",\s*", row)]
+    names = operations(header, prefix, decoys=("soft_reset_cont",))
+    assert len(names) >= least
+    assert not [n for n in names if n not in rows]
+    assert not [w for w in rows if w not in names + ["operations"] and not w.startswith("-")]
+    assert len(rows) == len(set(rows)), "listed twice"
