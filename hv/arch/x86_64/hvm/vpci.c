@@ -10,6 +10,7 @@
 #include <hv/domain.h>
 #include <hv/err.h>
 #include <hv/iommu.h>
+#include <hv/log.h>
 #include <hv/reason.h>
 #include <hv/vpci.h>
 #include <xen/domctl.h>
@@ -86,6 +87,15 @@ static bool is_ours(const struct pci_dev *f)
 	return f->hidden || !f->dma.unit;
 }
 
+/* One function that cannot be given away is no reason to be without the others. */
+static void leave_out(const struct pci_dev *f)
+{
+	char why[192];
+
+	(void)reason_format(why, sizeof(why), reason_last());
+	log_error("PCI: " PCI_ID_FORMAT " stays nobody's: %s", PCI_ID_ARGS(f->id), why);
+}
+
 int vpci_give_all(struct domain *d, uint64_t *progress)
 {
 	uint64_t n = 0;
@@ -96,8 +106,10 @@ int vpci_give_all(struct domain *d, uint64_t *progress)
 		if (n++ < *progress || is_ours(f))
 			continue;
 		err = vpci_give(f, d);
-		if (err)
+		if (err == -ERR_RESTART)
 			return err;
+		if (err)
+			leave_out(f);
 		*progress = n;
 	}
 	return 0;
