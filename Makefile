@@ -16,7 +16,7 @@
 #   unit-tests   tests/unit/x_test.c: a program of its own, linked with libhvcore.a and cmocka
 #   tsan-tests   those of unit-tests that are also run on real threads under ThreadSanitizer
 #   fuzz-tests   tests/fuzz/x.c: a libFuzzer target
-#   guest-tests  names of folders under tests/guest
+#   guest-tests  names of folders under tests/guest; guest-tests-arm64, guest-tests-x86_64: for one architecture
 #   tools-src    tools: into libtools.a, which stands on the C library and on Debian's
 #   tools-tests, tools-fuzz   as unit-tests and fuzz-tests, but linked with libtools.a
 # Flags for one file: `cflags-hv/lib/string.c := -fno-builtin`.
@@ -50,6 +50,8 @@ unit-tests :=
 tsan-tests :=
 fuzz-tests :=
 guest-tests :=
+guest-tests-arm64 :=
+guest-tests-x86_64 :=
 tools-src :=
 tools-tests :=
 tools-fuzz :=
@@ -432,6 +434,10 @@ fuzz-test: $(fuzz-programs)
 
 # ---- guests of one page, each a rule of the ABI -----------------------------------------------------
 
+# What a guest boots from: a raw Image, or an ELF file.
+guest-form-arm64  := -O binary
+guest-form-x86_64 := --strip-all
+
 # tests/guest/NAME/*.c with tests/guest/common and its folder for the architecture.
 define guest-test
 guest-src-$(1)-$(2) := $$(wildcard tests/guest/$(2)/*.c tests/guest/$(2)/$(1)/*.[cS] \
@@ -442,7 +448,7 @@ $O/$(1)/guest/$(2).elf: $$(guest-obj-$(1)-$(2)) tests/guest/common/$(1)/guest.ld
 	$(Q)$(ld-$(1)) $(ldflags-hv) $(ldflags-$(1)) -T tests/guest/common/$(1)/guest.lds \
 		-o $$@ $$(guest-obj-$(1)-$(2))
 $O/$(1)/guest/$(2).img: $O/$(1)/guest/$(2).elf
-	$(Q)$(objcopy-$(1)) -O binary $$< $$@
+	$(Q)$(objcopy-$(1)) $(guest-form-$(1)) $$< $$@
 guests-$(1) += $O/$(1)/guest/$(2).img
 -include $$(guest-obj-$(1)-$(2):.o=.d)
 endef
@@ -458,7 +464,7 @@ $O/$(1)/guest/%.c.o: %.c | $(ready)
 $O/$(1)/guest/%.S.o: %.S | $(ready)
 	$$(call say,AS,$$@)
 	$(Q)mkdir -p $$(@D) && $$(cmd-guest-$(1)) -D__ASSEMBLY__ -MMD -MP -c -o $$@ $$<
-$(foreach t,$(guest-tests),$(if $(wildcard tests/guest/common/$(1)/guest.lds),\
+$(foreach t,$(guest-tests) $(guest-tests-$(1)),$(if $(wildcard tests/guest/common/$(1)/guest.lds),\
 	$(eval $(call guest-test,$(1),$(t)))))
 endef
 $(foreach a,$(ARCH),$(eval $(call guest-rules,$(a))))
@@ -519,7 +525,7 @@ format:
 list-sources:
 	@echo core-src: $(words $(core-src)) boot-src: $(words $(boot-src)) arm64-src: $(words $(arm64-src)) \
 		x86_64-src: $(words $(x86_64-src)) host-src: $(words $(host-src)) unit-tests: $(words $(unit-tests)) \
-		tsan-tests: $(words $(tsan-tests)) fuzz-tests: $(words $(fuzz-tests)) guest-tests: $(words $(guest-tests)) \
+		tsan-tests: $(words $(tsan-tests)) fuzz-tests: $(words $(fuzz-tests)) guest-tests: $(words $(guest-tests)$(guest-tests-arm64)$(guest-tests-x86_64)) \
 		tools-src: $(words $(tools-src)) tools-tests: $(words $(tools-tests))
 
 bench: all

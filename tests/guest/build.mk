@@ -1,3 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-guest-tests += hello wild-mmio wild-sysregs psci sgi timer wfi hypercall-pointers events grants \
-	       balloon set-way mmio-decode gic gic-storm programs crash vcpu-ops
+guest-tests += hello hypercall-pointers events grants balloon crash
+guest-tests-arm64 += wild-mmio wild-sysregs psci sgi timer wfi set-way mmio-decode gic gic-storm programs \
+		     vcpu-ops
+guest-tests-x86_64 += svm-instructions wild-msrs wild-ports wild-control mmio-modes mmio-edges db-storm \
+		      triple-fault task-switch nmi-storm sipi-race apic

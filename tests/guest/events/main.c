@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Event channels to oneself and to another vCPU: pending bits, masks, the upcall interrupt, limits. */
+/* Event channels to oneself and to another vCPU: pending bits, masks, the upcall, limits. */
 #include "machine.h"
 
 #include <xen/event_channel.h>
@@ -22,8 +22,7 @@ void guest_test(void)
 	uint32_t seen;
 
 	map_shared_info();
-	gic_init();
-	gic_enable(GUEST_EVTCHN_PPI);
+	upcall_on();
 	(void)event_take(0);
 	CHECK(OP(alloc_unbound, &a), 0, "a port to oneself");
 	b.remote_port = a.port;
@@ -37,11 +36,11 @@ void guest_test(void)
 	irq_on();
 	irq_off();
 
-	seen = interrupts[GUEST_EVTCHN_PPI];
+	seen = interrupts[UPCALL];
 	for (unsigned i = 1; i <= 100; i++) {
 		send(b.local_port);
 		irq_on();
-		CHECK_TRUE(WAIT_FOR(interrupts[GUEST_EVTCHN_PPI] == seen + i), "the upcall comes");
+		CHECK_TRUE(WAIT_FOR(interrupts[UPCALL] == seen + i), "the upcall comes");
 		irq_off();
 		CHECK_TRUE(event_take(a.port), "its pending bit is set");
 		CHECK_TRUE(!event_take(b.local_port), "the sender's is not");

@@ -11,15 +11,7 @@
 
 #define EFAULT 14
 
-static const uint64_t wild[] = {
-	0x2f000000,         /* nothing mapped in the second stage */
-	0x7ffffffff8,       /* the last bytes that the first one maps */
-	0x8000000000,       /* beyond it */
-	0xffff000000000000, /* the upper half, which has no tables */
-	0xfffffffffffffff8, /* wraps */
-	0x00f0000000000000, /* not canonical */
-	0x03001000,         /* a device */
-};
+static const uint64_t wild[] = { WILD_POINTERS };
 
 void guest_test(void)
 {

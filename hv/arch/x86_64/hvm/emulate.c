@@ -114,9 +114,28 @@ static enum emul_result do_write(struct emul *e, uint64_t va, unsigned size, uin
 	return access(e, va, size, true, &value);
 }
 
+/*
+ * The bytes are those that lie there now: another vCPU may have put a privileged instruction where the processor met one that only touched
+ * memory, so what the processor checked then is checked again.
+ */
+static bool privileged(struct emul *e)
+{
+	struct segment ss;
+
+	hvm->get_segment(e->ctx, SEG_SS, &ss);
+	if (!(ss.attr & 0x60)) /* CPL is SS's DPL */
+		return true;
+	e->fault.vector = VEC_GP;
+	e->fault.error = 0;
+	return false;
+}
+
 static enum emul_result do_port(struct emul *e, uint16_t port, unsigned size, bool write,
 				uint32_t *value)
 {
+	/* An exit for a port comes after the processor has looked at the I/O permissions; others do not. */
+	if (!hvm->port_exit(e->ctx) && !privileged(e))
+		return EMUL_FAULT;
 	return hvm_port(e->ctx, port, size, write, value) ? EMUL_DONE : EMUL_WAIT;
 }
 
@@ -127,6 +146,8 @@ static uint64_t do_read_cr(struct emul *e, unsigned n)
 
 static enum emul_result do_write_cr(struct emul *e, unsigned n, uint64_t value)
 {
+	if (!privileged(e))
+		return EMUL_FAULT;
 	if (hvm_write_cr(e->ctx, n, value))
 		return EMUL_DONE;
 	e->fault.vector = VEC_GP;

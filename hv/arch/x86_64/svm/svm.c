@@ -61,7 +61,7 @@ static bool svm_supported(void)
 	svm.flush_by_asid = f.edx & BIT(6);
 	svm.decode_assists = f.edx & BIT(7);
 	svm.max_asid = f.ebx;
-	svm.tsc_aux = cpuid(0x80000001, 0).edx & BIT(27);
+	svm.tsc_aux = (cpuid(0x80000001, 0).edx & BIT(27)) || (cpuid(7, 0).ecx & BIT(22));
 	ok &= need(svm.max_asid >= 2, "address space identifiers");
 	log_info("SVM: %u ASIDs%s%s%s%s", svm.max_asid, svm.next_rip ? ", next RIP" : "",
 		 svm.decode_assists ? ", decode assists" : "",
@@ -638,6 +638,11 @@ static bool svm_interruptible(struct vcpu *v)
 	return (b->rflags & BIT(9)) && !(b->shadow & 1) && !svm_event_pending(v);
 }
 
+static bool svm_port_exit(struct vcpu *v)
+{
+	return vmcb_of(v)->exitcode == EXIT_IOIO;
+}
+
 static void svm_want_interrupt_window(struct vcpu *v, bool on)
 {
 	struct vmcb *b = vmcb_of(v);
@@ -701,6 +706,7 @@ const struct hvm_ops svm_ops = {
 	.event_pending = svm_event_pending,
 	.get_pending = svm_get_pending,
 	.interruptible = svm_interruptible,
+	.port_exit = svm_port_exit,
 	.want_interrupt_window = svm_want_interrupt_window,
 	.set_tsc_offset = svm_set_tsc_offset,
 	.allow_msr = svm_allow_msr,

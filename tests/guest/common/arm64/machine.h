@@ -68,6 +68,20 @@ static inline void mmio_write32(uint64_t a, uint32_t v)
 	__asm__ volatile("str %w0, [%1]" ::"r"(v), "r"(a) : "memory");
 }
 
+/* ---- memory */
+#define RAM_FAR     0x41000000ul /* RAM that nothing lies in, with 32 MiB */
+#define GRANT_TABLE 0x38000000ul /* place for shared pages: GUEST_GNTTAB_BASE */
+/*
+ * Nothing in the second stage; the last bytes that the first one maps; beyond it; the upper half, which has no tables; one
+ * that wraps; not canonical; a device.
+ */
+#define WILD_POINTERS                                                                   \
+	0x2f000000, 0x7ffffffff8, 0x8000000000, 0xffff000000000000, 0xfffffffffffffff8, \
+	    0x00f0000000000000, 0x03001000
+
+/* Nothing is at `a`: what the architecture makes of a read there. */
+#define NOTHING_AT(a) TRAPS(mmio_read32(a))
+
 /* ---- interrupts: counted by number; a test may look at each as it comes */
 extern volatile uint32_t interrupts[1024];
 extern void (*on_interrupt)(uint32_t intid);
@@ -89,6 +103,14 @@ static inline void irq_off(void)
 static inline void wfi(void)
 {
 	__asm__ volatile("dsb sy\n\twfi" ::: "memory");
+}
+
+/* The event upcall, counted in interrupts[]. */
+#define UPCALL GUEST_EVTCHN_PPI
+static inline void upcall_on(void)
+{
+	gic_init();
+	gic_enable(UPCALL);
 }
 
 /* Wait, at most a second, until `condition`; whether it came true. */

@@ -85,6 +85,8 @@ struct hvm_ops {
 	bool (*get_pending)(struct vcpu *v, struct hvm_event *e);
 	/* Would an external interrupt be taken now? */
 	bool (*interruptible)(struct vcpu *v);
+	/* Was its last exit for a port? */
+	bool (*port_exit)(struct vcpu *v);
 	/* Exit as soon as it would. */
 	void (*want_interrupt_window)(struct vcpu *v, bool on);
 

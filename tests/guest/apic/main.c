@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The local APIC: IPIs reach those that are named, its timer fires at its time, priorities hold. */
+#include "machine.h"
+
+static volatile uint32_t count[MAX_GUEST_CPUS], ready;
+
+static void counted(unsigned vector)
+{
+	if (vector == 0x41)
+		__atomic_add_fetch(&count[mmio_read32(APIC + APIC_ID) >> 25], 1, __ATOMIC_SEQ_CST);
+}
+
+static void other(unsigned cpu)
+{
+	apic_on();
+	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
+	for (;;)
+		wait_interrupt();
+}
+
+static void timers(void)
+{
+	uint32_t fired = interrupts[0x50];
+	uint64_t start;
+
+	mmio_write32(APIC + APIC_DIVIDE, 0xb);
+	mmio_write32(APIC + APIC_TIMER, 0x50);
+	for (unsigned i = 1; i <= 50; i++) {
+		start = ticks();
+		mmio_write32(APIC + APIC_INITIAL, 1000000); /* 1 ms */
+		while (interrupts[0x50] != fired + i)
+			wait_interrupt();
+		CHECK_TRUE(ticks() - start >= ticks_per_second() / 1001, "not too early");
+		CHECK(mmio_read32(APIC + APIC_CURRENT), 0, "and it has run down");
+	}
+	fired = interrupts[0x50];
+	mmio_write32(APIC + APIC_TIMER, 0x20050);
+	mmio_write32(APIC + APIC_INITIAL, 1); /* as often as it can be: the CPU is not taken away */
+	irq_on();
+	CHECK_TRUE(WAIT_FOR(interrupts[0x50] >= fired + 20), "periodic");
+	mmio_write32(APIC + APIC_INITIAL, 0);
+	irq_off();
+	fired = interrupts[0x50];
+	mmio_write32(APIC + APIC_TIMER, 0x40050);
+	for (unsigned i = 1; i <= 20; i++) {
+		start = ticks();
+		wrmsr(0x6e0, start + ticks_per_second() / 1000);
+		while (interrupts[0x50] != fired + i)
+			wait_interrupt();
+		CHECK_TRUE(ticks() >= start + ticks_per_second() / 1000, "by deadline");
+	}
+	mmio_write32(APIC + APIC_TIMER, 0x10050);
+}
+
+void guest_test(void)
+{
+	on_interrupt = counted;
+	apic_on();
+	CHECK(mmio_read32(APIC + APIC_ID), 0, "its number");
+	for (unsigned cpu = 1; cpu < 4; cpu++)
+		CHECK(cpu_start(cpu, other), 0, "started");
+	CHECK_TRUE(WAIT_FOR(ready == 3), "all are up");
+	irq_on();
+	for (unsigned i = 1; i <= 400; i++) {
+		uint32_t before = count[i % 4];
+
+		apic_send(i % 4, 0x4041);
+		CHECK_TRUE(WAIT_FOR(count[i % 4] == before + 1), "it arrives once");
+	}
+	for (unsigned i = 0; i < 4; i++)
+		CHECK(count[i], 100, "nobody else got it");
+	apic_send(0, 0xc4041); /* all but the sender */
+	CHECK_TRUE(WAIT_FOR(count[1] + count[2] + count[3] == 303), "all others");
+	apic_send(0, 0x84041);
+	CHECK_TRUE(WAIT_FOR(count[0] == 101), "all and oneself");
+	CHECK_TRUE(WAIT_FOR(count[1] + count[2] + count[3] == 306), "all and oneself");
+	apic_send(77, 0x4041);
+	apic_send(1, 0x4005); /* no vector */
+	CHECK(mmio_read32(APIC + APIC_ESR) & 0x20, 0x20, "an illegal vector is noted");
+	irq_off();
+	/* Below the task priority: it waits. */
+	mmio_write32(APIC + APIC_TPR, 0x50);
+	apic_send(0, 0x4041);
+	irq_on();
+	CHECK(count[0], 101, "held back");
+	mmio_write32(APIC + APIC_TPR, 0);
+	CHECK_TRUE(WAIT_FOR(count[0] == 102), "let through");
+	irq_off();
+	timers();
+}

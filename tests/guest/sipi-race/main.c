@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vCPUs start and stop each other by INIT and STARTUP as fast as they can: nothing breaks, and the last word counts. */
+#include "machine.h"
+
+#define PAGE    0x8000u
+#define COUNTER ((volatile uint32_t *)0x7f00)
+
+/* Real mode: lock incl (0x7f00); hlt; jmp back. */
+static const uint8_t code[] = { 0x66, 0xf0, 0xff, 0x06, 0x00, 0x7f, 0xf4, 0xeb, 0xfd };
+
+static volatile uint32_t ready;
+static volatile bool stop;
+
+static void start(unsigned cpu)
+{
+	apic_send(cpu, 0x4500); /* INIT */
+	apic_send(cpu, 0x4600 | PAGE >> 12);
+}
+
+static void racer(unsigned cpu)
+{
+	apic_on();
+	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
+	for (uint32_t n = cpu; !stop; n = n * 1103515245 + 12345) {
+		unsigned other = 3 + (n >> 16) % 3;
+
+		if (n & 0x800)
+			apic_send(other, 0x4500);
+		else if (n & 0x1000)
+			apic_send(other, 0x4600 | PAGE >> 12);
+		else
+			start(other);
+	}
+	__atomic_sub_fetch(&ready, 1, __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+}
+
+void guest_test(void)
+{
+	uint64_t end;
+
+	memcpy((void *)(uint64_t)PAGE, code, sizeof(code));
+	apic_on();
+	start(3);
+	CHECK_TRUE(WAIT_FOR(*COUNTER == 1), "a vCPU starts in real mode");
+	apic_send(3, 0x4600 | PAGE >> 12);
+	CHECK(*COUNTER, 1, "STARTUP of one that runs is ignored");
+	for (unsigned cpu = 1; cpu < 3; cpu++)
+		CHECK(cpu_start(cpu, racer), 0, "started");
+	CHECK_TRUE(WAIT_FOR(ready == 2), "they race");
+	for (end = ticks() + ticks_per_second() / 2; ticks() < end;)
+		start(3 + (unsigned)(ticks() >> 4) % 3);
+	CHECK_TRUE(*COUNTER > 10, "vCPUs started all the while");
+	stop = true;
+	CHECK_TRUE(WAIT_FOR(ready == 0), "the race is over");
+	for (unsigned cpu = 3; cpu < 6; cpu++) {
+		uint32_t before = *COUNTER;
+
+		start(cpu);
+		CHECK_TRUE(WAIT_FOR(*COUNTER == before + 1), "each can still be started");
+	}
+	apic_send(77, 0x4500);
+	apic_send(77, 0x4608);
+}
