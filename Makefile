@@ -514,7 +514,7 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 # tidy-command FILE: how the file is compiled, which its list says.
 tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(kr-src)),$(cmd-tools),$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
-	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host))))))))
+	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host)))))))
 
 sources := $(shell find hv tools tests scripts images -name '*.[ch]' 2>/dev/null)
 format-check:
