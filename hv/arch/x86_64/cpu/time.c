@@ -92,20 +92,46 @@ static uint64_t rate(uint64_t count, uint32_t ticks, const struct reference *r)
 	return ticks ? count * r->hz / ticks : 0;
 }
 
+/* All clocks at one moment: of several looks the quickest, for firmware (or a host below us) may stop us between two reads. */
+#define LOOKS 8u
+
+struct moment {
+	uint32_t reference, apic;
+	uint64_t tsc;
+};
+
+static struct moment look(const struct reference *r)
+{
+	uint64_t best = ~(uint64_t)0;
+	struct moment m = { 0 };
+
+	for (unsigned i = 0; i < LOOKS; i++) {
+		uint64_t before = rdtsc_ordered(), took;
+		uint32_t reference = r->read(), apic = apic_timer_left();
+
+		took = rdtsc_ordered() - before;
+		if (took >= best)
+			continue;
+		best = took;
+		m = (struct moment){ reference, apic, before + took / 2 };
+	}
+	return m;
+}
+
 static void measure(void)
 {
 	struct reference r = choose_reference();
-	uint32_t need = (uint32_t)(r.hz * MEASURE_NS / NS_PER_S), start, ticks;
-	uint64_t tsc;
+	uint32_t need = (uint32_t)(r.hz * MEASURE_NS / NS_PER_S), ticks;
+	struct moment first, last;
 
 	apic_timer_set(~0u);
-	start = r.read();
-	tsc = rdtsc_ordered();
-	do {
-		ticks = (r.read() - start) & r.mask;
-	} while (ticks < need);
-	tsc_hz = rate(rdtsc_ordered() - tsc, ticks, &r);
-	apic_hz = rate(~0u - apic_timer_left(), ticks, &r);
+	first = look(&r);
+	while (((r.read() - first.reference) & r.mask) < need)
+		;
+	last = look(&r);
+	ticks = (last.reference - first.reference) & r.mask;
+	tsc_hz = rate(last.tsc - first.tsc, ticks, &r);
+	apic_hz = rate(first.apic - last.apic, ticks, &r);
 	apic_timer_set(0);
 	log_info("TSC %llu.%03llu MHz, APIC timer %llu.%03llu MHz, measured by the %s",
 		 (unsigned long long)tsc_hz / 1000000, (unsigned long long)tsc_hz / 1000 % 1000,
