@@ -2,6 +2,8 @@
 /* Event channels: each test is one rule of the ABI, or one promise of hv/evtchn.h. */
 #include "sim.h"
 
+#include <xen/sched.h>
+
 /* Runs of the races; on real threads the order is the host's anyway. */
 #ifdef HV_TSAN
 #define SEEDS 5u
@@ -910,12 +912,44 @@ static void a_peer_may_die_while_it_is_sent_to(void **state)
 	setup(NULL);
 }
 
+static bool wait_for_ever(struct vcpu *v, void *arg)
+{
+	sim_guest_wait(v);
+	return true;
+}
+
+static bool two_is_down(void *arg)
+{
+	return two->state == DOMAIN_SHUTDOWN;
+}
+
+/* A guest that stores into a word without end keeps an exclusive access from ever succeeding: that is its end, not ours. */
+static void a_guest_that_starves_us_is_crashed(void **state)
+{
+	uint32_t theirs, ours;
+
+	sim_guest_set(v0(two), wait_for_ever, NULL, NULL);
+	sim_start_vcpus(two, false);
+	theirs = unbound(two, one->id);
+	assert_int_equal(bind(one, two->id, theirs, &ours), 0);
+	assert_int_equal(send(one, ours), 0);
+	assert_int_equal(two->state, DOMAIN_ALIVE);
+	sim_fail_nth(FAULT_ATOMIC, 1);
+	assert_int_equal(send(one, ours), 0); /* the sender notices nothing */
+	assert_int_equal(sim_failures(FAULT_ATOMIC), 1);
+	assert_true(sim_run(two_is_down, NULL));
+	assert_int_equal(two->shutdown_code, SHUTDOWN_crash);
+	assert_int_equal(one->state, DOMAIN_BUILDING);
+	assert_int_equal(send(one, ours), 0);
+}
+
 #define RULE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RULE(port_0_is_never_given_out),
+		RULE(a_guest_that_starves_us_is_crashed),
 		RULE(a_closed_port_is_used_again),
 		RULE(ports_beyond_the_limit_are_refused_with_ENOSPC),
 		RULE(growth_that_finds_no_frame_changes_nothing),

@@ -5,6 +5,8 @@
  */
 #include "sim.h"
 
+#include <hv/option.h>
+
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <arch/vcpu.h>
@@ -518,8 +520,11 @@ static void null_gives_each_a_cpu_of_its_own(void **state)
 	struct cpu *home;
 
 	boot(2, "null", 1);
+	options_parse("");
 	for (unsigned i = 0; i < 3; i++)
 		d[i] = burner(1, 256);
+	assert_true(sim_console_has("d3v0 waits: sched=null"));
+	assert_false(sim_console_has("d2v0 waits"));
 	sim_run_for(10 * MS);
 	shares(d, 3, 200 * MS, share);
 	assert_near(share[0], 1000, 2);

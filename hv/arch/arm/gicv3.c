@@ -117,13 +117,6 @@ void gic_clear_pending(uint32_t intid)
 	write_bit(intid, ICPENDR);
 }
 
-bool gic_is_active(uint32_t intid)
-{
-	uint32_t v = mmio_read32(frame_of_line(intid) + ISACTIVER + intid / 32 * 4);
-
-	return (v >> (intid % 32)) & 1;
-}
-
 void gic_set_active(uint32_t intid, bool active)
 {
 	write_bit(intid, active ? ISACTIVER : ICACTIVER);
@@ -243,7 +236,6 @@ BOOT_TEXT void gic_init(const void *fdt)
 		gic_route(i, this_cpu());
 	wait_clear(dist + GICD_CTLR, CTLR_RWP, "distributor");
 	mmio_write32(dist + GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1);
-	gic.nr_lrs = (uint32_t)ICH_VTR_LISTREGS(sysreg_read(ich_vtr_el2));
 }
 
 /* The redistributor whose affinity is `mpidr`'s; NULL: none. */

@@ -39,6 +39,12 @@ static uint64_t when(uint64_t ticks, uint64_t now)
 	return ticks_to_ns(ticks);
 }
 
+/* A value of the virtual counter as one of the physical; what that never reaches stays as far away as can be. */
+static uint64_t on_host(uint64_t cval, uint64_t offset)
+{
+	return cval <= ~(uint64_t)0 - offset ? cval + offset : ~(uint64_t)0;
+}
+
 /* ---- the virtual timer ------------------------------------------------------------------------------- */
 
 void vtimer_interrupt(struct vcpu *v)
@@ -86,7 +92,7 @@ void vtimer_save(struct vcpu *v)
 	isb(); /* its line falls before anybody looks at interrupts again */
 	/* A vCPU that can run does not wait for anything. */
 	if (running(t) && vcpu_state(v) != VCPU_READY)
-		timer_set(&t->wake, when(cval + v->domain->arch.cntvoff, host_ticks()));
+		timer_set(&t->wake, when(on_host(cval, v->domain->arch.cntvoff), host_ticks()));
 }
 
 void vtimer_load(struct vcpu *v)

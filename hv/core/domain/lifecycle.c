@@ -13,6 +13,7 @@
 #include <hv/console.h>
 #include <hv/control.h>
 #include <hv/err.h>
+#include <hv/guest_atomic.h>
 #include <hv/iommu.h>
 #include <hv/log.h>
 #include <hv/string.h>
@@ -145,6 +146,23 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 			arch_vcpu_dump(v);
 	}
 	domain_shutdown(d, SHUTDOWN_crash);
+}
+
+static bool crash_step(struct work *w)
+{
+	struct domain *d = container_of(w, struct domain, crash_work);
+
+	domain_crash(d, "it wrote without end to memory that the hypervisor changes too");
+	domain_put(d);
+	return false;
+}
+
+void domain_starves_us(struct domain *d)
+{
+	if (atomic_xchg(&d->starves, true) || !ref_get(&d->ref))
+		return;
+	d->crash_work = (struct work){ .step = crash_step };
+	work_queue(&d->crash_work);
 }
 
 /* ---- giving everything back ------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include <arch/vcpu.h>
 #include <hv/assert.h>
 #include <hv/domain.h>
+#include <hv/guest_atomic.h>
 #include <hv/softirq.h>
 
 _Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU is one frame of its domain's pool");
@@ -340,8 +341,7 @@ int vcpu_set_info(const struct vcpu *caller, struct vcpu *v, gfn_t g, unsigned o
 	v->info_pin = pin;
 	v->info_offset = (uint16_t)offset;
 	store_release(&v->info, new);
-	for (unsigned i = 0; i < BITS_PER_LONG; i++)
-		(void)atomic_test_and_set_bit(i, (unsigned long *)&new->evtchn_pending_sel);
+	(void)guest_or(v->domain, &new->evtchn_pending_sel, ~(xen_ulong_t)0);
 	write_once(&new->evtchn_upcall_pending, 1);
 	arch_vcpu_raise_upcall(v);
 	vcpu_kick(v);

@@ -10,6 +10,8 @@
  */
 #include "internal.h"
 
+#include <hv/guest_atomic.h>
+
 #define WORD_BITS (8u * (uint32_t)sizeof(xen_ulong_t))
 
 static xen_ulong_t bit_of(uint32_t port)
@@ -37,8 +39,8 @@ static inline void select_word(struct vcpu *v, uint32_t port)
 		return;
 	info = load_acquire(&v->info);
 	/* Without a vcpu_info yet: registering one makes the guest look at everything. */
-	if (likely(info) && !(atomic_or(&info->evtchn_pending_sel, bit) & bit) &&
-	    !atomic_xchg(&info->evtchn_upcall_pending, (uint8_t)1))
+	if (likely(info) && !(guest_or(v->domain, &info->evtchn_pending_sel, bit) & bit) &&
+	    !guest_xchg(v->domain, &info->evtchn_upcall_pending, (uint8_t)1))
 		port_tell(v);
 }
 
@@ -59,7 +61,7 @@ static void set_pending_2l(struct domain *d, struct vcpu *v, uint32_t port)
 {
 	xen_ulong_t bit = bit_of(port);
 
-	if (atomic_or(pending_word(d, port), bit) & bit)
+	if (guest_or(d, pending_word(d, port), bit) & bit)
 		return;
 	if (port_has_pollers(d))
 		deliver_to_pollers(d, v, port);
@@ -69,7 +71,7 @@ static void set_pending_2l(struct domain *d, struct vcpu *v, uint32_t port)
 
 static void clear_pending_2l(struct domain *d, uint32_t port)
 {
-	(void)atomic_and(pending_word(d, port), ~bit_of(port));
+	(void)guest_and(d, pending_word(d, port), ~bit_of(port));
 }
 
 static bool is_pending_2l(const struct domain *d, uint32_t port)
@@ -86,7 +88,7 @@ static void unmask_2l(struct domain *d, uint32_t port)
 {
 	xen_ulong_t bit = bit_of(port);
 
-	if ((atomic_and(mask_word(d, port), ~bit) & bit) && is_pending_2l(d, port))
+	if ((guest_and(d, mask_word(d, port), ~bit) & bit) && is_pending_2l(d, port))
 		select_word(port_vcpu(d, port_at(d, port)), port);
 }
 

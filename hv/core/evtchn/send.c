@@ -24,7 +24,7 @@ void port_wake_pollers(struct domain *d, uint32_t port)
 
 void evtchn_poll_begin(struct vcpu *v, uint32_t port)
 {
-	write_once(&v->poll_port, (uint16_t)port);
+	write_once(&v->poll_port, port);
 	if (!atomic_xchg(&v->polling, true))
 		(void)atomic_add(&v->domain->evtchn.pollers, 1u);
 	atomic_fence(); /* the ports are looked at afterwards: pairs with port_has_pollers() */

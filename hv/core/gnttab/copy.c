@@ -63,7 +63,7 @@ static void release_side(struct side *s)
 		return;
 	}
 	lock_take(&s->a->lock);
-	active_unpin(s->f, s->ref, s->a, s->write);
+	active_unpin(s->owner, s->f, s->ref, s->a, s->write);
 	lock_release(&s->a->lock);
 	domain_put(s->owner);
 }

@@ -10,6 +10,7 @@
 #include "internal.h"
 
 #include <hv/assert.h>
+#include <hv/guest_atomic.h>
 
 #define ENTRY_TRIES 4u
 
@@ -23,7 +24,8 @@ static uint16_t use_flags(bool write)
 }
 
 /* Check that the entry permits it and mark it as in use. */
-static int16_t entry_mark(struct grant_entry_v1 *e, uint32_t ref, domid_t user, bool write)
+static int16_t entry_mark(struct domain *owner, struct grant_entry_v1 *e, uint32_t ref,
+			  domid_t user, bool write)
 {
 	uint32_t *word = (uint32_t *)e;
 	uint32_t w = read_once(word);
@@ -35,15 +37,15 @@ static int16_t entry_mark(struct grant_entry_v1 *e, uint32_t ref, domid_t user, 
 			return bad(GNTST_general_error, refuse(R_NOT_GRANTED, ref, w >> 16, flags));
 		if (write && (flags & GTF_readonly))
 			return bad(GNTST_general_error, refuse(R_GRANT_READONLY, ref, user, flags));
-		if (atomic_cas(word, &w, w | use_flags(write)))
+		if (guest_cas(owner, word, &w, w | use_flags(write)))
 			return GNTST_okay;
 	}
 	return bad(GNTST_eagain, refuse(R_GRANT_UNSTABLE, ref, ENTRY_TRIES, user));
 }
 
-static void entry_unmark(struct grant_entry_v1 *e, uint16_t flags)
+static void entry_unmark(struct domain *owner, struct grant_entry_v1 *e, uint16_t flags)
 {
-	(void)atomic_and(&e->flags, (uint16_t)~flags);
+	(void)guest_and(owner, &e->flags, (uint16_t)~flags);
 }
 
 /* First use: which frame it is. */
@@ -80,12 +82,12 @@ int16_t active_pin(struct domain *owner, struct grant_frame *f, uint32_t ref,
 	if (!first && a->user != user->id)
 		return bad(GNTST_general_error, refuse(R_GRANT_BUSY, ref, user->id, a->user));
 	if (first || (write && !a->maps_rw)) {
-		status = entry_mark(e, ref, user->id, write);
+		status = entry_mark(owner, e, ref, user->id, write);
 		if (status != GNTST_okay)
 			return status;
 		status = first ? hold_frame(owner, e, a, write) : check_writable(owner, ref, a);
 		if (status != GNTST_okay) {
-			entry_unmark(e, first ? use_flags(write) : GTF_writing);
+			entry_unmark(owner, e, first ? use_flags(write) : GTF_writing);
 			return status;
 		}
 		a->user = user->id;
@@ -97,7 +99,8 @@ int16_t active_pin(struct domain *owner, struct grant_frame *f, uint32_t ref,
 	return GNTST_okay;
 }
 
-void active_unpin(struct grant_frame *f, uint32_t ref, struct grant_active *a, bool write)
+void active_unpin(struct domain *owner, struct grant_frame *f, uint32_t ref, struct grant_active *a,
+		  bool write)
 {
 	uint32_t *count = write ? &a->maps_rw : &a->maps_ro;
 	uint16_t over = 0;
@@ -110,7 +113,7 @@ void active_unpin(struct grant_frame *f, uint32_t ref, struct grant_active *a, b
 		over |= GTF_reading;
 	if (!over || (over == GTF_writing && !write))
 		return;
-	entry_unmark(grant_entry_of(f, ref), over);
+	entry_unmark(owner, grant_entry_of(f, ref), over);
 	if (over & GTF_reading)
 		frame_put(a->frame);
 }

@@ -70,8 +70,8 @@ MUST_USE int16_t active_get(struct domain *owner, uint32_t ref, struct grant_fra
 MUST_USE int16_t active_pin(struct domain *owner, struct grant_frame *f, uint32_t ref,
 			    struct grant_active *a, const struct domain *user, bool write)
     HOLDS(a->lock);
-void active_unpin(struct grant_frame *f, uint32_t ref, struct grant_active *a, bool write)
-    HOLDS(a->lock);
+void active_unpin(struct domain *owner, struct grant_frame *f, uint32_t ref, struct grant_active *a,
+		  bool write) HOLDS(a->lock);
 
 /* ---- the mapper's side ----------------------------------------------------------------------- */
 

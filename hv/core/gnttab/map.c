@@ -55,7 +55,7 @@ static int16_t map_grant(struct domain *d, struct domain *owner, struct gnttab_m
 	if (op->flags & GNTMAP_host_map) {
 		status = map_host(d, owner, g, a->frame, write);
 		if (status != GNTST_okay) {
-			active_unpin(f, op->ref, a, write);
+			active_unpin(owner, f, op->ref, a, write);
 			goto out;
 		}
 	}

@@ -48,7 +48,7 @@ static int16_t unmap_locked(struct domain *d, struct maptrack *mt, struct grant_
 	mt->flags &= ~kinds;
 	*over = !(mt->flags & MAP_KINDS);
 	if (*over) {
-		active_unpin(f, mt->ref, a, !(mt->flags & GNTMAP_readonly));
+		active_unpin(mt->owner, f, mt->ref, a, !(mt->flags & GNTMAP_readonly));
 		write_once(&mt->owner, (struct domain *)NULL);
 	}
 	return GNTST_okay;

@@ -8,6 +8,8 @@
 #include <hv/sched.h>
 
 #include <hv/assert.h>
+#include <hv/domain.h>
+#include <hv/log.h>
 #include <hv/softirq.h>
 #include <hv/vcpu.h>
 #include <xen/domctl.h>
@@ -71,6 +73,9 @@ static void find_place(struct sched_unit *u) HOLDS(lock)
 			return;
 		}
 	}
+	/* Nothing but another vCPU's end will help it. */
+	log_warning("d%uv%u waits: sched=null has no free CPU for it", u->vcpu->domain->id,
+		    u->vcpu->id);
 	write_once(&u->queued, true);
 	rb_insert(&waiting, &u->node, in_order_of_arrival);
 }

@@ -96,6 +96,8 @@ struct domain {
 	struct io_table io;       /* emulated devices by address */
 	struct work destroy_work; /* background destruction, then freeing */
 	bool destroying;          /* [a] domain_destroy() was called */
+	bool starves;             /* [a] domain_starves_us() was called */
+	struct work crash_work;   /* its crash */
 	uint32_t destroy_phase;   /* [destroyer] domain_destroy_step's place */
 	uint32_t destroy_next;    /* [destroyer] vCPU to treat next */
 	uint8_t grace;            /* [a] destruction: how far its grace period is (lifecycle.c) */

@@ -13,6 +13,7 @@ enum fault_point {
 	FAULT_ALLOC, /* frame_alloc() finds nothing */
 	FAULT_POOL,  /* pool_alloc() finds the ceiling reached */
 	FAULT_COPY,  /* a guest page turns out absent at the door */
+	FAULT_ATOMIC, /* a guest keeps an atomic operation on its memory from ending (hv/guest_atomic.h) */
 	NR_FAULT_POINTS
 };
 

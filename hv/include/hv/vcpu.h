@@ -58,7 +58,7 @@ struct vcpu {
 	struct pin info_pin;    /* [domain lock] set by VCPUOP_register_vcpu_info */
 	uint16_t info_offset;   /* of vcpu_info in info_pin */
 	bool polling;           /* [a] in SCHEDOP_poll: any event of the list wakes it */
-	uint16_t poll_port;     /* [own] the only port polled, 0: several */
+	uint32_t poll_port;     /* [own] the only port polled, 0: several */
 	evtchn_port_t virq_port[NR_VIRQS]; /* [evtchn lock] */
 
 	struct pin runstate_pin[2]; /* [own] registered runstate area, which may straddle two frames */

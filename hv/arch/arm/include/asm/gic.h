@@ -33,7 +33,6 @@ struct gic_info {
 		volatile uint8_t *va;
 	} region[8];      /* redistributors */
 	uint32_t nr_irqs; /* INTIDs below this exist (multiple of 32, at most 1020) */
-	uint32_t nr_lrs;  /* list registers of a CPU */
 	uint32_t ppi_hyp_timer, ppi_virt_timer, ppi_phys_timer, ppi_maintenance; /* INTIDs */
 };
 extern struct gic_info gic; /* [c] after gic_init() */
@@ -54,7 +53,6 @@ void gic_set_level(uint32_t intid, bool level);
 void gic_route(uint32_t intid, const struct cpu *to);
 void gic_clear_pending(uint32_t intid);
 /* The active state, for what a vCPU leaves behind when it is switched out with an unfinished timer interrupt. */
-bool gic_is_active(uint32_t intid);
 void gic_set_active(uint32_t intid, bool active);
 
 /* The next interrupt to handle, now active; GIC_SPURIOUS and above: none. */

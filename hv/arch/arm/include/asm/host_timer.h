@@ -26,12 +26,15 @@ static inline uint64_t ticks_to_ns(uint64_t ticks)
 	return (uint64_t)((unsigned __int128)ticks * host_timer.ns_per_tick >> 32);
 }
 
-/* Rounded up, so that a deadline that was reached in ticks was reached in nanoseconds. */
+/*
+ * Rounded up, so that a deadline that was reached in ticks was reached in nanoseconds. At most so many that the counter's
+ * value can be added.
+ */
 static inline uint64_t ns_to_ticks(uint64_t ns)
 {
 	unsigned __int128 t = (unsigned __int128)ns * host_timer.ticks_per_ns >> 32;
 
-	return (uint64_t)(t >> 64 ? ~(uint64_t)0 >> 1 : t) + 1;
+	return (uint64_t)(t >> 62 ? (uint64_t)1 << 62 : t) + 1;
 }
 
 /* Boot CPU; then each CPU, after its interrupt controller. */

@@ -55,7 +55,6 @@ struct arch_vcpu {
 	struct vgic_vcpu vgic;
 	struct {
 		uint64_t entry, context; /* [domain lock] of the CPU_ON that started it */
-		bool aarch32;
 	} start;
 	uint64_t clean_next; /* [own] set/way: next frame to clean, ~0: none under way */
 	struct guest_fpsimd fp;
