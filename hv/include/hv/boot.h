@@ -60,11 +60,11 @@ struct boot_domain {
 	struct domain *domain; /* once it exists */
 	uint32_t restarts;     /* times it was built again */
 	/* Building in steps. */
-	uint32_t phase;     /* what arch_boot_load() does next */
-	uint64_t progress;  /* how far that is, bytes */
-	void *tree;         /* its device tree, kept for the next time; NULL: not made yet */
-	uint32_t tree_size; /* bytes */
-	void *unpacked; /* its kernel, where the module is packed; NULL: not unpacked yet */
+	uint32_t phase;         /* what arch_boot_load() does next */
+	uint64_t progress;      /* how far that is, bytes */
+	void *tree;             /* its device tree, kept for the next time; NULL: not made yet */
+	uint32_t tree_size;     /* bytes */
+	void *unpacked;         /* its kernel, where the module is packed; NULL: not unpacked yet */
 	uint64_t unpacked_size; /* bytes */
 	void *passthrough;      /* what its device tree fragment names; NULL: none */
 	bool rebuild;           /* it asked for a reboot */
