@@ -73,6 +73,16 @@ start32:
 	addl	$0x200000, %eax
 	jnc	1b
 
+	/* The upper levels: at 0, at DIRECT_BASE (entry 256), at IMAGE_VIRTUAL (511, then 510). */
+	movl	$(MACHINE(boot_pdpt) + 3), MACHINE(boot_pml4)
+	movl	$(MACHINE(boot_pdpt) + 3), MACHINE(boot_pml4) + 256 * 8
+	movl	$(MACHINE(boot_pdpt_image) + 3), MACHINE(boot_pml4) + 511 * 8
+	movl	$(MACHINE(boot_pd) + 3), MACHINE(boot_pdpt_image) + 510 * 8
+	movl	$(MACHINE(boot_pd) + 0x0003), MACHINE(boot_pdpt)
+	movl	$(MACHINE(boot_pd) + 0x1003), MACHINE(boot_pdpt) + 8
+	movl	$(MACHINE(boot_pd) + 0x2003), MACHINE(boot_pdpt) + 16
+	movl	$(MACHINE(boot_pd) + 0x3003), MACHINE(boot_pdpt) + 24
+
 	.globl	enter_long_mode
 enter_long_mode:
 	movl	$MACHINE(boot_pml4), %eax
@@ -149,25 +159,15 @@ boot_gdtr_high:
 	.short	boot_gdt_end - boot_gdt - 1
 	.quad	boot_gdt
 
+	.section .bss
 	.balign 4096
 	.globl	boot_pml4
 boot_pml4:
-	.quad	MACHINE(boot_pdpt) + 3
-	.fill	255, 8, 0
-	.quad	MACHINE(boot_pdpt) + 3		/* DIRECT_BASE */
-	.fill	254, 8, 0
-	.quad	MACHINE(boot_pdpt_image) + 3
+	.skip	4096
 boot_pdpt:
-	.quad	MACHINE(boot_pd) + 3, MACHINE(boot_pd) + 0x1003
-	.quad	MACHINE(boot_pd) + 0x2003, MACHINE(boot_pd) + 0x3003
-	.fill	508, 8, 0
+	.skip	4096
 boot_pdpt_image:
-	.fill	510, 8, 0
-	.quad	MACHINE(boot_pd) + 3		/* IMAGE_VIRTUAL */
-	.quad	0
-
-	.section .bss
-	.balign 4096
+	.skip	4096
 boot_pd:
 	.skip	4 * 4096
 	.globl	boot_stack_top
