@@ -375,13 +375,41 @@ endef
 $(foreach t,$(tools-fuzz),$(eval $(call tools-fuzzer,$(t))))
 fuzz-programs += $(patsubst %.c,$O/%,$(tools-fuzz))
 
-# kr with the sanitizers, for its tests.
-$O/tools/host/kr: $(patsubst %,$O/tools/host/%.o,$(kr-src)) $O/tools/host/libtools.a
+# ---- kr ------------------------------------------------------------------------------------------------
+
+native := $(if $(filter arm64,$(shell dpkg --print-architecture)),arm64,x86_64)
+lib-kr := -lxenforeignmemory -lxenstore -lxencall -lxentoolcore -lxentoollog $(lib-tools)
+
+# With the sanitizers, for its tests.
+src-kr-host := $(kr-src) tools/build/start_$(native).c
+$O/tools/host/kr: $(patsubst %,$O/tools/host/%.o,$(src-kr-host)) $O/tools/host/libtools.a
 	$(call say,HOSTLD,$@)
-	$(Q)$(cc-host) $(asan) -o $@ $^ $(lib-tools)
--include $(patsubst %,$O/tools/host/%.d,$(kr-src))
+	$(Q)$(cc-host) $(asan) -o $@ $^ $(lib-kr)
+-include $(patsubst %,$O/tools/host/%.d,$(src-kr-host))
 kr-host: $O/tools/host/kr
 .PHONY: kr-host
+
+$(CACHE)/%/kr:
+	$(call say,DEBS,$@)
+	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* kr
+
+# Static, as the daemons are: $O/tools/ARCH/kr.
+define kr
+src-kr-$(1) := $(filter-out tools/stored/%,$(tools-src)) $(kr-src) tools/build/start_$(1).c
+cmd-kr-$(1) := $(cross-$(1))gcc $(language) $(warnings) $(stable) -D_GNU_SOURCE -O2 -g -ffunction-sections \
+	       -fdata-sections -Itools -isystem $(CACHE)/$(1)/kr/include
+$O/kr/$(1)/.flags: FORCE
+	$$(call keep-flags,$$(cmd-kr-$(1)))
+$O/kr/$(1)/%.c.o: %.c $O/kr/$(1)/.flags | $(CACHE)/$(1)/kr
+	$$(call say,TOOLCC,$$@)
+	$(Q)mkdir -p $$(@D) && $$(cmd-kr-$(1)) -MMD -MP -c -o $$@ $$<
+$O/tools/$(1)/kr: $$(patsubst %,$O/kr/$(1)/%.o,$$(src-kr-$(1)))
+	$$(call say,LD,$$@)
+	$(Q)mkdir -p $$(@D) && $(cross-$(1))gcc -static -s -Wl,--gc-sections -o $$@ $$^ -L$(CACHE)/$(1)/kr/lib $(lib-kr)
+-include $$(patsubst %,$O/kr/$(1)/%.d,$$(src-kr-$(1)))
+tools: $O/tools/$(1)/kr
+endef
+$(foreach a,$(arches),$(eval $(call kr,$(a))))
 
 # ---- the store daemon --------------------------------------------------------------------------------
 
@@ -391,7 +419,6 @@ cmd-daemon := $(language) $(warnings) $(stable) -D_GNU_SOURCE -g -Itools
 ld-daemon  := -lxencall -lxenevtchn -lxengnttab -lxenforeignmemory -lxentoolcore -lxentoollog -levent_core
 # libevent can ask name services, which a static program cannot: the linker says so, we do not ask.
 , := ,
-native     := $(if $(filter arm64,$(shell dpkg --print-architecture)),arm64,x86_64)
 
 $(CACHE)/%/daemons:
 	$(call say,DEBS,$@)

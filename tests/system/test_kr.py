@@ -153,6 +153,13 @@ def test_every_command_is_in_help_and_in_the_manual():
         assert "\n.It Cm %s" % name in manual, "kr.1 lacks %s" % name
 
 
+@pytest.mark.parametrize("command", [["list"], ["info"], ["dmesg"], ["pause", "a"], ["destroy", "1"], ["shutdown", "a"]])
+def test_without_a_hypervisor_the_cause_is_said(command):
+    run = kr(command[0], "--json", *command[1:])
+    assert run.returncode == 1
+    assert json.loads(run.stdout)["faults"][0]["reason"] == "NO_HYPERVISOR"
+
+
 def test_a_closed_output_is_a_failure():
     with open("/dev/full", "w") as full:
         run = subprocess.run([str(KR), "help"], stdout=full, stderr=subprocess.PIPE, universal_newlines=True)

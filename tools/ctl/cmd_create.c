@@ -1,18 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kr create: the configuration and the files it names are read, judged and planned; with --dry-run that is all, and it is shown. */
+/*
+ * kr create: the configuration and the files it names are read, judged and planned; with --dry-run that is all, and it is shown. Only then is anything
+ * made.
+ */
 #include "build/build.h"
+#include "build/fill.h"
 #include "ctl.h"
+#include "domain/device.h"
 #include "domain/host.h"
+#include "lib/hcall/domctl.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #define MOST_CONFIG  (1024 * 1024u)
 #define MOST_KERNEL  (256 * 1024 * 1024u)
 #define MOST_RAMDISK (2048ull * 1024 * 1024)
 #define MIB          (1024 * 1024ull)
+
+struct wishes {
+	enum build_arch arch;
+	bool dry, paused, console;
+};
 
 /* Everything that is read for one guest. */
 struct input {
@@ -22,7 +39,9 @@ struct input {
 };
 
 static const struct option long_options[] = {
+	{ "console", no_argument, NULL, 'c' },
 	{ "dry-run", no_argument, NULL, 'n' },
+	{ "paused", no_argument, NULL, 'p' },
 	{ "arch", required_argument, NULL, 'a' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -79,7 +98,7 @@ static void make_plan(struct input *in, struct config_faults *faults)
 {
 	const struct build_request r = {
 		.arch = in->config.arch,
-		.memory = in->config.maxmem * MIB,
+		.memory = in->config.memory * MIB,
 		.vcpus = in->config.maxvcpus,
 		.cmdline = in->config.cmdline,
 		.kernel = in->kernel,
@@ -197,24 +216,135 @@ static void show(struct ctl *c, const struct input *in)
 	show_plan(c, in);
 }
 
+/* ---- creating ---------------------------------------------------------------------------------------- */
+
+/* Every process that makes domains holds this lock, so that two do not take one name. */
+#define LOCK_FILE "/run/kr.lock"
+
+static int take_lock(struct fault *f)
+{
+	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	fault_fill(f, F_PRIVILEGE, "%s: %s", LOCK_FILE, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool random_uuid(uint8_t *uuid, struct fault *f)
+{
+	if (getrandom(uuid, 16, 0) != 16)
+		return fault_set(f, F_NO_MEMORY, "no random numbers: %s", strerror(errno));
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40); /* RFC 4122, 4.4: version 4 */
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	return true;
+}
+
+/* Ctrl-C and its like wait until a step is done, and then undo it. */
+static bool interrupted(struct fault *f)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	if (!sigismember(&pending, SIGINT) && !sigismember(&pending, SIGTERM) &&
+	    !sigismember(&pending, SIGHUP))
+		return false;
+	fault_fill(f, F_INTERRUPTED, "interrupted; what was made of the guest is taken away again");
+	return true;
+}
+
+static void hold_signals(sigset_t *before)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGHUP);
+	sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static bool start(const struct system *s, uint16_t domid, struct fault *f)
+{
+	int err = hcall_simple(s->hcall, domid, XEN_DOMCTL_unpausedomain);
+
+	return err == 0 || hypervisor_fault(s->hcall, err, "starting the guest", f);
+}
+
+/* The whole guest, running unless it is to be paused; false: nothing is left of it. */
+static bool make(const struct system *s, const struct wishes *w, const struct input *in,
+		 struct made *made, struct fault *f)
+{
+	if (!store_name_free(s, in->config.name, f) ||
+	    !domain_make(s, &in->config, &in->plan, made, f))
+		return false;
+	if (!interrupted(f) && store_add(s, &in->config, made, f) && !interrupted(f) &&
+	    devices_add(s, &in->config, made->domid, f) && !interrupted(f) &&
+	    (w->paused || start(s, made->domid, f)))
+		return true;
+	if (domain_unmake(s->hcall, made->domid))
+		fprintf(stderr, "kr: domain %u could not be taken away again: kr destroy %u\n",
+			made->domid, made->domid);
+	devices_remove(s, made->domid);
+	store_remove(s, made->domid);
+	return false;
+}
+
+static int create(struct ctl *c, const struct wishes *w, const struct input *in)
+{
+	struct made made = { 0 };
+	struct system s;
+	struct fault f;
+	sigset_t before;
+	int lock, status = CTL_REFUSED;
+
+	if (!system_open(&s, SYSTEM_ALL, &f))
+		return ctl_refuse(c, &f);
+	hold_signals(&before);
+	memcpy(made.uuid, in->config.uuid, sizeof(made.uuid));
+	lock = take_lock(&f);
+	if (lock >= 0 && (in->config.has_uuid || random_uuid(made.uuid, &f)) &&
+	    make(&s, w, in, &made, &f))
+		status = CTL_DONE;
+	else
+		ctl_refuse(c, &f);
+	if (lock >= 0)
+		close(lock);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (status == CTL_DONE && !c->json)
+		printf("%s is domain %u%s\n", in->config.name, made.domid,
+		       w->paused ? ", paused" : "");
+	if (status == CTL_DONE)
+		json_object_set_new(c->object, "domid", json_integer(made.domid));
+	if (status == CTL_DONE && w->console && fflush(stdout) == 0)
+		status = ctl_console(c, &s, made.domid);
+	system_close(&s);
+	return status;
+}
+
 /* ---- the command ------------------------------------------------------------------------------------- */
 
-static int dry_run(struct ctl *c, enum build_arch arch, const char *path, const char *overrides,
-		   struct input *in)
+static int read_and_create(struct ctl *c, const struct wishes *w, const char *path,
+			   const char *overrides, struct input *in)
 {
 	struct config_faults faults;
 	struct fault f;
 
 	if (!build_file(path, "configuration", MOST_CONFIG, &in->file, &f))
 		return ctl_refuse(c, &f);
-	if (!config_read(&in->config, arch, path, (const char *)in->file.data, in->file.size,
+	if (!config_read(&in->config, w->arch, path, (const char *)in->file.data, in->file.size,
 			 overrides, &faults))
 		return refuse_all(c, &faults);
 	host_check(&in->config, HOST_NET, &faults);
 	if (read_files(in, &faults))
 		make_plan(in, &faults);
-	show(c, in);
-	return refuse_all(c, &faults);
+	if (w->dry)
+		show(c, in);
+	if (w->dry || faults.nr)
+		return refuse_all(c, &faults);
+	return create(c, w, in);
 }
 
 static bool arch_of(const char *name, enum build_arch *arch)
@@ -228,32 +358,48 @@ static bool arch_of(const char *name, enum build_arch *arch)
 	return true;
 }
 
-int cmd_create(struct ctl *c, int argc, char **argv)
+/* The options; CTL_DONE, or what the command returns. */
+static int read_options(struct ctl *c, int argc, char **argv, struct wishes *w)
 {
-#ifdef __aarch64__
-	enum build_arch arch = BUILD_ARM64;
-#else
-	enum build_arch arch = BUILD_X86_64;
-#endif
-	struct input in = { 0 };
-	bool dry = false;
-	char *overrides;
-	int option, status;
+	enum build_arch own = w->arch;
+	int option;
 
-	while ((option = ctl_option(c, argc, argv, "n", long_options)) != -1) {
-		if (option == 'n')
-			dry = true;
-		else if (option == 'a' && !arch_of(optarg, &arch))
+	while ((option = ctl_option(c, argc, argv, "cnp", long_options)) != -1) {
+		if (option == 'c')
+			w->console = true;
+		else if (option == 'n')
+			w->dry = true;
+		else if (option == 'p')
+			w->paused = true;
+		else if (option == 'a' && !arch_of(optarg, &w->arch))
 			return ctl_usage(c, "--arch %s: x86_64 or arm64", optarg);
 		else if (option == '?')
 			return CTL_USAGE;
 	}
 	if (optind == argc)
 		return ctl_usage(c, "which configuration file?");
-	if (!dry)
-		return ctl_usage(c, "only --dry-run is there yet");
+	if (w->console && (c->json || w->dry))
+		return ctl_usage(c, "--console goes with neither --json nor --dry-run");
+	if (w->arch != own && !w->dry)
+		return ctl_usage(c, "--arch is for --dry-run");
+	return CTL_DONE;
+}
+
+int cmd_create(struct ctl *c, int argc, char **argv)
+{
+#ifdef __aarch64__
+	struct wishes w = { .arch = BUILD_ARM64 };
+#else
+	struct wishes w = { .arch = BUILD_X86_64 };
+#endif
+	struct input in = { 0 };
+	char *overrides;
+	int status = read_options(c, argc, argv, &w);
+
+	if (status)
+		return status;
 	overrides = join_overrides(argc - optind - 1, argv + optind + 1);
-	status = dry_run(c, arch, argv[optind], overrides, &in);
+	status = read_and_create(c, &w, argv[optind], overrides, &in);
 	build_plan_free(&in.plan);
 	build_file_free(&in.tree);
 	build_file_free(&in.ramdisk);

@@ -7,6 +7,7 @@
 #define TOOLS_CTL_H
 
 #include "domain/config.h"
+#include "domain/create.h"
 #include "lib/fault.h"
 #include <jansson.h>
 
@@ -41,11 +42,29 @@ int ctl_refuse(struct ctl *c, const struct fault *f);
 int ctl_usage(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ctl_help(const struct command *command);
 
+/*
+ * The usual beginning of a command about one domain: options (only the common ones), one operand, the system opened, the domain found. CTL_DONE,
+ * or what the command returns; then nothing is open.
+ */
+MUST_USE int ctl_domain(struct ctl *c, int argc, char **argv, struct system *s, uint16_t *domid);
+/* The end of a step that the hypervisor may have refused: 0, or its reason is said. */
+int ctl_result(struct ctl *c, const struct system *s, int err, const char *what);
+
+/* cmd_console.c: make this terminal the domain's console until the user or the guest ends it. */
+int ctl_console(struct ctl *c, const struct system *s, uint16_t domid);
+
 /* "512 MiB", "1.5 GiB" of bytes, into `buf`. */
 const char *ctl_size(uint64_t bytes, char *buf, size_t room);
 
+int cmd_console(struct ctl *c, int argc, char **argv);
 int cmd_create(struct ctl *c, int argc, char **argv);
+int cmd_destroy(struct ctl *c, int argc, char **argv);
+int cmd_dmesg(struct ctl *c, int argc, char **argv);
 int cmd_explain(struct ctl *c, int argc, char **argv);
 int cmd_help(struct ctl *c, int argc, char **argv);
+int cmd_info(struct ctl *c, int argc, char **argv);
+int cmd_list(struct ctl *c, int argc, char **argv);
+int cmd_pause(struct ctl *c, int argc, char **argv);    /* and unpause */
+int cmd_shutdown(struct ctl *c, int argc, char **argv); /* and reboot */
 
 #endif

@@ -61,8 +61,7 @@ int ctl_option(struct ctl *c, int argc, char **argv, const char *letters, const 
 
 	for (unsigned n = 2; longs && longs->name && n < MAX_OPTIONS - 1; n++)
 		all[n] = *longs++;
-	/* '+': operands end the options, so that a negative number or a guest's own options are not taken for ours. */
-	snprintf(list, sizeof(list), "+:h%s", letters);
+	snprintf(list, sizeof(list), ":h%s", letters);
 	opterr = 0;
 	for (;;) {
 		got = getopt_long(argc, argv, list, all, NULL);

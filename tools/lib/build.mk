@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-tools-src += tools/lib/fault.c
+# The back ends that need a running hypervisor (linux.c) belong to the programs.
+tools-src += tools/lib/fault.c tools/lib/hcall/domctl.c tools/lib/hcall/hcall.c tools/lib/hcall/sysctl.c

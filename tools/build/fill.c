@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Populating and copying, in batches that are small enough for a signal to be noticed between them. */
+#include "fill.h"
+#include "lib/hcall/domctl.h"
+#include "parts.h"
+#include <errno.h>
+#include <stdio.h>
+
+#define SUPERPAGE_ORDER 9u
+#define SUPERPAGE       ((uint64_t)BUILD_PAGE << SUPERPAGE_ORDER)
+#define BATCH           256u
+
+bool hypervisor_fault(struct hcall *h, int err, const char *what, struct fault *f)
+{
+	char reason[256];
+
+	if (hcall_reason(h, reason, sizeof(reason)) == 0 && reason[0])
+		return fault_set(f, F_HYPERVISOR, "%s: %s", what, reason);
+	return fault_set(f, F_HYPERVISOR, "%s: the hypervisor refuses it: %s", what, strerror(-err));
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------- */
+
+struct filling {
+	struct hcall *h;
+	struct fmem *m;
+	uint16_t domid;
+	struct fault *f;
+	bool small; /* no more large extents are to be had */
+};
+
+/* Up to BATCH extents from `at` on: how many; negative: an error. */
+static long populate(struct filling *x, uint64_t at, uint64_t n, unsigned order)
+{
+	uint64_t gfn[BATCH];
+	unsigned batch = n < BATCH ? (unsigned)n : BATCH;
+
+	for (unsigned i = 0; i < batch; i++)
+		gfn[i] = at / BUILD_PAGE + ((uint64_t)i << order);
+	return hcall_populate(x->h, x->domid, gfn, batch, order);
+}
+
+/* One step from *at on: as many large extents as a batch has, or small ones up to the next place for a large one. */
+static bool populate_step(struct filling *x, const struct build_range *bank, uint64_t *at)
+{
+	uint64_t end = bank->start + bank->size, large = (end - *at) / SUPERPAGE, next = end;
+	char what[80];
+	long done;
+
+	if (*at % SUPERPAGE == 0 && large && !x->small) {
+		done = populate(x, *at, large, SUPERPAGE_ORDER);
+		if (done > 0)
+			*at += (uint64_t)done * SUPERPAGE;
+		else
+			x->small = true; /* perhaps there are small ones */
+		return true;
+	}
+	if (!x->small && ROUND_UP_TO(*at, SUPERPAGE) < end)
+		next = ROUND_UP_TO(*at, SUPERPAGE);
+	done = populate(x, *at, (next - *at) / BUILD_PAGE, 0);
+	if (done > 0) {
+		*at += (uint64_t)done * BUILD_PAGE;
+		return true;
+	}
+	snprintf(what, sizeof(what), "memory at %#llx of %llu MiB", (unsigned long long)*at,
+		 (unsigned long long)(bank->size / MIB));
+	return hypervisor_fault(x->h, done ? (int)done : -ENOMEM, what, x->f);
+}
+
+static bool populate_banks(struct filling *x, const struct build_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->nr_banks; i++) {
+		const struct build_range *bank = &plan->bank[i];
+
+		for (uint64_t at = bank->start; at < bank->start + bank->size;)
+			if (!populate_step(x, bank, &at))
+				return false;
+	}
+	return true;
+}
+
+/* ---- contents -------------------------------------------------------------------------------------- */
+
+static bool map_failed(struct filling *x, const char *what, uint64_t at)
+{
+	return fault_set(x->f, F_HYPERVISOR, "%s: guest memory at %#llx cannot be mapped: %s", what,
+			 (unsigned long long)at, strerror(errno));
+}
+
+/* `n` bytes of `data` to `at`, which need not begin on a page; one batch of frames. */
+static bool copy(struct filling *x, const char *what, uint64_t at, const uint8_t *data, size_t n)
+{
+	uint64_t gfn[BATCH];
+	unsigned offset = at % BUILD_PAGE;
+	unsigned frames = (unsigned)((offset + n + BUILD_PAGE - 1) / BUILD_PAGE);
+	uint8_t *p;
+
+	for (unsigned i = 0; i < frames; i++)
+		gfn[i] = at / BUILD_PAGE + i;
+	p = fmem_map(x->m, x->domid, gfn, frames);
+	if (!p)
+		return map_failed(x, what, at);
+	memcpy(p + offset, data, n);
+	fmem_unmap(x->m, p, frames);
+	return true;
+}
+
+static bool copy_piece(struct filling *x, const struct build_piece *p)
+{
+	size_t done = 0;
+
+	while (done < p->file_size) {
+		size_t room = (size_t)BATCH * BUILD_PAGE - (p->at.start + done) % BUILD_PAGE;
+		size_t n = p->file_size - done < room ? p->file_size - done : room;
+
+		if (!copy(x, p->what, p->at.start + done, p->data + done, n))
+			return false;
+		done += n;
+	}
+	return true;
+}
+
+static bool clean_piece(struct filling *x, const struct build_piece *p)
+{
+	uint64_t first = p->at.start / BUILD_PAGE;
+	uint64_t last = (p->at.start + p->file_size + BUILD_PAGE - 1) / BUILD_PAGE;
+	int err = hcall_cacheflush(x->h, x->domid, first, last - first);
+
+	return err == 0 || hypervisor_fault(x->h, err, p->what, x->f);
+}
+
+/* A page of its own; memory that a domain gets is clear. */
+static bool populate_shared(struct filling *x, uint64_t gfn, const char *what)
+{
+	long done = hcall_populate(x->h, x->domid, &gfn, 1, 0);
+
+	return done == 1 || hypervisor_fault(x->h, done < 0 ? (int)done : -ENOMEM, what, x->f);
+}
+
+bool build_fill(struct hcall *h, struct fmem *m, uint16_t domid, const struct build_plan *plan,
+		struct fault *f)
+{
+	struct filling x = { .h = h, .m = m, .domid = domid, .f = f };
+
+	if (!populate_banks(&x, plan) ||
+	    !populate_shared(&x, plan->console_gfn, "the console's page") ||
+	    !populate_shared(&x, plan->store_gfn, "the store's page"))
+		return false;
+	for (uint32_t i = 0; i < plan->nr_pieces; i++) {
+		if (!copy_piece(&x, &plan->piece[i]))
+			return false;
+		if (plan->arch == BUILD_ARM64 && !clean_piece(&x, &plan->piece[i]))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a domain of a configuration and a plan, and ending domains. Two halves: what the hypervisor keeps (make.c) and what the store
+ * keeps (store.c). A domain that could not be made completely is taken away again, with all that was written about it.
+ */
+#ifndef TOOLS_DOMAIN_CREATE_H
+#define TOOLS_DOMAIN_CREATE_H
+
+#include "build/build.h"
+#include "config.h"
+#include "lib/fmem/fmem.h"
+#include "lib/hcall/hcall.h"
+#include <sys/types.h>
+
+/* What there is to manage domains with: all four, or none (F_NO_HYPERVISOR, F_PRIVILEGE, F_NO_STORE). */
+struct system {
+	struct hcall *hcall;
+	struct fmem *fmem;
+	struct xs_handle *store;
+};
+
+enum system_parts { SYSTEM_CALLS, SYSTEM_STORE, SYSTEM_ALL }; /* each with those before it */
+MUST_USE bool system_open(struct system *s, enum system_parts parts, struct fault *f);
+void system_close(struct system *s);
+
+struct made {
+	uint16_t domid;
+	uint8_t uuid[16];
+	uint32_t store_port, console_port;
+	uint64_t store_gfn, console_gfn;
+};
+
+/*
+ * make.c: a domain that is complete for the hypervisor, paused, as `c` and `plan` say, with the UUID that *made brings. False: *f filled, nothing is left.
+ */
+MUST_USE bool domain_make(const struct system *s, const struct config *c,
+			  const struct build_plan *plan, struct made *made, struct fault *f);
+/* Let it go: destroy, in as many steps as it takes. 0 or a negative errno value. */
+MUST_USE int domain_unmake(struct hcall *h, uint16_t domid);
+
+/* store.c: names and numbers. *domid of the domain `who`, a name or a number. */
+MUST_USE bool store_find(const struct system *s, const char *who, uint16_t *domid, struct fault *f);
+/* The name of a domain into `buf`; "" if it has none. */
+const char *store_name(const struct system *s, uint16_t domid, char *buf, size_t room);
+/* Nobody has this name? */
+MUST_USE bool store_name_free(const struct system *s, const char *name, struct fault *f);
+/* Everything that is kept about a new domain, and the daemon is told of it. */
+MUST_USE bool store_add(const struct system *s, const struct config *c, const struct made *made,
+			struct fault *f);
+/* Everything that is kept about a domain is removed, and the daemon told that it is gone. */
+void store_remove(const struct system *s, uint16_t domid);
+/* Ask the guest's kernel: "poweroff", "reboot". */
+MUST_USE bool store_ask(const struct system *s, uint16_t domid, const char *what, struct fault *f);
+
+#endif

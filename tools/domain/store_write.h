@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing nodes of the store, several in one transaction: the first failure stays and makes the others nothing. */
+#ifndef TOOLS_DOMAIN_STORE_WRITE_H
+#define TOOLS_DOMAIN_STORE_WRITE_H
+
+#include "create.h"
+#include <xenstore.h>
+
+#define STORE_PATH_MAX 256
+
+/* Who may do what with a node, beside the tools in domain 0, which may do all. */
+enum store_access { STORE_TOOLS, STORE_GUEST_READS, STORE_GUEST_OWNS, STORE_GUEST_OWNS_ALONE };
+
+struct store_write {
+	struct xs_handle *xs;
+	xs_transaction_t t;
+	uint16_t domid; /* the guest of the permissions */
+	bool failed;    /* errno says why */
+	char at[STORE_PATH_MAX];
+};
+
+/* What store_put() writes is below this path. */
+void store_below(struct store_write *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A node below w->at ("": that itself) with its text and permissions. */
+void store_put(struct store_write *w, enum store_access access, const char *name,
+	       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Run `fill` in a transaction, again when somebody else disturbs it. False: errno. */
+MUST_USE bool store_transaction(struct xs_handle *xs, uint16_t domid,
+				void (*fill)(struct store_write *w, void *arg), void *arg);
+
+/* A node's text into `buf`; false, and "": there is none. */
+bool store_get(const struct system *s, char *buf, size_t room, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Remove a node with all below it, if it is there. */
+void store_drop(const struct system *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Other domains' memory in this process. Two back ends, as for hypercalls: libxenforeignmemory (linux.c), or a simulated machine's. */
+#ifndef TOOLS_FMEM_H
+#define TOOLS_FMEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct fmem;
+
+struct fmem_ops {
+	void *(*map)(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n);
+	void *(*grants)(struct fmem *m, uint16_t domid); /* its first grant frame */
+	void (*unmap)(struct fmem *m, void *p, unsigned n);
+	void (*close)(struct fmem *m);
+};
+
+struct fmem {
+	const struct fmem_ops *ops;
+};
+
+/* NULL with errno: no such device, or not permitted. */
+struct fmem *fmem_open(void);
+
+/* `n` frames, one behind the other, readable and writable; NULL with errno if one of them cannot be mapped. */
+static inline void *fmem_map(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n)
+{
+	return m->ops->map(m, domid, gfn, n);
+}
+
+static inline void *fmem_grants(struct fmem *m, uint16_t domid)
+{
+	return m->ops->grants(m, domid);
+}
+
+/* What fmem_map() gave for `n` frames; fmem_grants() counts as one. */
+static inline void fmem_unmap(struct fmem *m, void *p, unsigned n)
+{
+	m->ops->unmap(m, p, n);
+}
+
+static inline void fmem_close(struct fmem *m)
+{
+	if (m)
+		m->ops->close(m);
+}
+
+#endif
