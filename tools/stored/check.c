@@ -4,13 +4,6 @@
 #include <string.h>
 #include "store.h"
 
-static struct {
-	uint32_t nodes;
-	uint32_t watches;
-	uint32_t transactions;
-	uint64_t bytes;
-} * counted;
-
 static void claim(bool holds, const char *what, unsigned id)
 {
 	if (!holds) {
@@ -28,9 +21,11 @@ static int check_node(struct node *node, void *context)
 {
 	struct sum *above = context, mine = { node, 0, 0 };
 	domid owner = node->perms->entry[0].id;
+	struct domain *d = domain_find(owner);
 
-	counted[owner].nodes++;
-	counted[owner].bytes += (uint64_t)tree_bytes(node);
+	claim(d != NULL, "an owner", owner);
+	d->counted.nodes++;
+	d->counted.bytes += (uint64_t)tree_bytes(node);
 	for (uint32_t i = 0; i < node->perms->n; i++)
 		claim(node->perms->entry[i].id == 0 ||
 			  (node->domains & (1ull << (node->perms->entry[i].id % 64))),
@@ -47,32 +42,37 @@ static int check_node(struct node *node, void *context)
 	return 0;
 }
 
+static void check_conn(struct conn *c)
+{
+	struct domain *d = domain_find(c->dom);
+
+	claim(conn_find(c->id) == c, "a connection by its number", c->dom);
+	claim(d != NULL, "a connection's domain", c->dom);
+	for (struct watch *w = c->watches; w; w = w->next_of_conn) {
+		d->counted.watches++;
+		d->counted.bytes += sizeof(*w) + strlen(w->path) + strlen(w->token) + 2;
+	}
+	for (struct txn *t = c->txns; t; t = t->next) {
+		d->counted.transactions++;
+		d->counted.bytes += t->memory;
+	}
+}
+
 void store_check(void)
 {
 	uint32_t n = 0;
 
-	counted = calloc(DOMAINS, sizeof(*counted));
+	for (struct domain *d = domains; d; d = d->next)
+		memset(&d->counted, 0, sizeof(d->counted));
 	check_node(store_root, NULL);
-	for (struct conn *c = conns; c; c = c->next, n++) {
-		claim(conn_find(c->id) == c, "a connection by its number", c->dom);
-		for (struct watch *w = c->watches; w; w = w->next_of_conn) {
-			counted[c->dom].watches++;
-			counted[c->dom].bytes += sizeof(*w) + strlen(w->path) + strlen(w->token) + 2;
-		}
-		for (struct txn *t = c->txns; t; t = t->next) {
-			counted[c->dom].transactions++;
-			counted[c->dom].bytes += t->memory;
-		}
-	}
+	for (struct conn *c = conns; c; c = c->next, n++)
+		check_conn(c);
 	claim(n == nr_conns, "the number of connections", 0);
-	for (unsigned i = 0; i < DOMAINS; i++) {
-		struct domain *d = domain_find(i);
-
-		claim((d ? d->nodes : 0) == counted[i].nodes, "nodes", i);
-		claim((d ? d->watches : 0) == counted[i].watches, "watches", i);
-		claim((d ? d->transactions : 0) == counted[i].transactions, "transactions", i);
-		claim((d ? d->memory : 0) == counted[i].bytes, "memory", i);
+	for (struct domain *d = domains; d; d = d->next) {
+		claim(d->nodes == d->counted.nodes, "nodes", d->id);
+		claim(d->watches == d->counted.watches, "watches", d->id);
+		claim(d->transactions == d->counted.transactions, "transactions", d->id);
+		claim(d->memory == d->counted.bytes, "memory", d->id);
 	}
 	watch_check();
-	free(counted);
 }

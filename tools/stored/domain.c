@@ -60,18 +60,15 @@ int domain_introduce(domid id, uint64_t gfn, uint32_t port)
 
 static void gone(void *context, const char *path, struct node *node)
 {
-	watch_fire(0, path, node, NULL, NULL, true);
+	watch_fire(0, path, node, NULL, parent_of(store_root, path), true);
 }
 
 /* Nobody acts for a domain that is gone. */
 static void aim_away_from(domid id)
 {
-	for (unsigned i = 0; i < DOMAINS; i++) {
-		struct domain *d = domain_find(i);
-
-		if (d && d->has_target && d->target == id)
+	for (struct domain *d = domains; d; d = d->next)
+		if (d->has_target && d->target == id)
 			d->has_target = false;
-	}
 }
 
 static void take_leave(struct domain *d)

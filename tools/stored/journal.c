@@ -244,12 +244,12 @@ static struct mmsghdr *take_off(enum record_type type, uint32_t conn, struct iov
 	static struct in_flight nowhere;
 	struct in_flight *f = kept ? &head(now)->flight : &nowhere;
 
-	f->at = 0;
+	__atomic_store_n(&f->at, 0, __ATOMIC_SEQ_CST);
 	f->msg.msg_len = 0;
 	f->msg.msg_hdr = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
 	f->type = type;
 	f->conn = conn;
-	__atomic_store_n(&f->at, tail, __ATOMIC_RELEASE);
+	__atomic_store_n(&f->at, tail, __ATOMIC_SEQ_CST);
 	return &f->msg;
 }
 
@@ -287,11 +287,14 @@ void journal_before_ring(uint32_t conn, size_t n, uint32_t to)
 	room(0);
 	if (!kept)
 		return;
-	take_off(0, conn, NULL);
 	f = &head(now)->flight;
+	__atomic_store_n(&f->at, 0, __ATOMIC_SEQ_CST);
+	f->msg.msg_len = 0;
+	f->type = 0;
+	f->conn = conn;
 	f->n = (uint32_t)n;
 	f->to = to;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&f->at, tail, __ATOMIC_SEQ_CST);
 }
 
 void journal_after_ring(uint32_t conn, size_t n)

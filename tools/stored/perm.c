@@ -6,34 +6,19 @@
 
 #define PERM_ALL (PERM_READ | PERM_WRITE)
 
-static unsigned bits_for(domid id, const struct perms *p, bool *owner)
-{
-	if (p->entry[0].id == id) {
-		*owner = true;
-		return PERM_ALL;
-	}
-	for (uint32_t i = 1; i < p->n; i++)
-		if (p->entry[i].id == id)
-			return p->entry[i].bits;
-	return p->entry[0].bits;
-}
-
+/* The first entry that names the domain, or the one that it acts for, decides. */
 unsigned perm_of(const struct conn *c, const struct perms *p, bool *owner)
 {
-	const struct domain *d;
-	unsigned bits;
-	bool mine = false;
+	const struct domain *d = c->dom ? domain_find(c->dom) : NULL;
+	domid other = d && d->has_target ? d->target : c->dom;
 
-	if (c->dom == 0) {
-		*owner = true;
+	*owner = c->dom == 0 || p->entry[0].id == c->dom || p->entry[0].id == other;
+	if (*owner)
 		return PERM_ALL;
-	}
-	bits = bits_for(c->dom, p, &mine);
-	d = domain_find(c->dom);
-	if (d && d->has_target)
-		bits |= bits_for(d->target, p, &mine);
-	*owner = mine;
-	return bits;
+	for (uint32_t i = 1; i < p->n; i++)
+		if (p->entry[i].id == c->dom || p->entry[i].id == other)
+			return p->entry[i].bits;
+	return p->entry[0].bits;
 }
 
 int perm_parse(const char *s, struct perm *p)

@@ -14,6 +14,9 @@ struct request {
 	const struct xsd_sockmsg *m;
 	char *payload; /* m->len bytes and a 0 */
 	struct txn *txn;
+	bool trial;      /* done again for a commit: nobody is told */
+	bool changed;    /* the tree, or that of the transaction */
+	uint64_t answer; /* digest of the answer */
 	char path[PATH_MAX_ + 1];
 };
 
@@ -90,9 +93,23 @@ static int only_path(struct request *r)
 	return strings(r, s, 1) == 1 ? absolute(r, s[0], &relative) : -EINVAL;
 }
 
+/* The same in every process: a transaction may be begun in one and ended in another. */
+static uint64_t digest(const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 0x100000001b3ull;
+	return h ^ (h >> 29);
+}
+
 static void reply(struct request *r, const void *payload, size_t n)
 {
-	conn_reply(r->conn, r->m, payload, n);
+	if (r->txn)
+		r->answer = digest(payload, n);
+	if (!r->trial)
+		conn_reply(r->conn, r->m, payload, n);
 }
 
 static int reply_string(struct request *r, const char *s)
@@ -113,11 +130,6 @@ static struct node **tree_of(struct request *r)
 	return r->txn ? &r->txn->root : &store_root;
 }
 
-static int note(struct request *r, const char *path, unsigned flags)
-{
-	return r->txn ? txn_note(r->conn, r->txn, path, flags) : 0;
-}
-
 struct node *parent_of(struct node *root, const char *path)
 {
 	char above[PATH_MAX_ + 1];
@@ -128,76 +140,23 @@ struct node *parent_of(struct node *root, const char *path)
 	return tree_find(root, above);
 }
 
-/* The answer about a missing node depends on the nearest one above it, and on its child being missing. */
-static int note_missing(struct request *r, size_t used, unsigned flags)
-{
-	char path[PATH_MAX_ + 1];
-	size_t len = used == 1 && r->path[1] ? 0 : used;
-	int err;
-
-	if (!r->txn)
-		return 0;
-	memcpy(path, r->path, used);
-	path[used] = 0;
-	err = note(r, path, READ_EXISTS | flags);
-	if (err)
-		return err;
-	len += 1 + strcspn(r->path + len + 1, "/");
-	memcpy(path, r->path, len);
-	path[len] = 0;
-	return note(r, path, READ_EXISTS);
-}
-
 /*
  * The node at r->path, if the caller may do with it what need says. A missing one is -ENOENT to whom the nearest
  * node above it would allow that, -EACCES to others; *above is that node then.
  */
 static int find(struct request *r, unsigned need, bool own, struct node **node, struct node **above)
 {
-	bool owner, privileged = r->conn->dom == 0;
 	unsigned bits;
 	size_t used;
-	int err;
+	bool owner;
 
 	*node = *above = tree_nearest(*tree_of(r), r->path, &used);
-	if (r->path[used] && r->path[1]) {
+	if (r->path[used] && r->path[1])
 		*node = NULL;
-		err = note(r, r->path, READ_EXISTS);
-		if (!err && !privileged)
-			err = note_missing(r, used, READ_PERMS);
-	} else {
-		err = note(r, r->path, READ_EXISTS | (privileged ? 0 : READ_PERMS));
-	}
-	if (err)
-		return err;
 	bits = perm_of(r->conn, (*above)->perms, &owner);
-	if ((bits & need) != need || (own && !owner))
+	if ((bits & need) != need || (own && *node && !owner))
 		return -EACCES;
 	return *node ? 0 : -ENOENT;
-}
-
-/* Change the tree, remember it for the commit, and tell of it when there is none to wait for. */
-static void change(struct request *r, struct txn_op *op, struct node *before)
-{
-	bool removes = op->kind == OP_RM;
-
-	op->path = r->path;
-	op->owner = r->conn->dom;
-	if (r->txn) {
-		struct tree_ledger ledger = txn_ledger(r->txn);
-
-		store_apply(&r->txn->root, op, &ledger);
-		txn_log(r->conn, r->txn, op);
-		return;
-	}
-	/* Watches ask for the permissions of before, and for what was below; a write leaves both. */
-	if (before && op->kind != OP_WRITE)
-		tree_get(before);
-	store_apply(&store_root, op, &quota_ledger);
-	watch_fire(r->conn->dom, r->path, before, removes ? NULL : tree_find(store_root, r->path),
-		   removes ? parent_of(store_root, r->path) : NULL, removes);
-	if (before && op->kind != OP_WRITE)
-		tree_put(before);
 }
 
 /* Nodes that domain creator makes below `above` belong to it; dom0's to whom the node above belongs. */
@@ -210,27 +169,47 @@ static struct perms *inherited(const struct node *above, domid creator)
 	return p;
 }
 
-void store_apply(struct node **root, const struct txn_op *op, struct tree_ledger *ledger)
+static void apply(struct node **root, const struct change *ch, struct tree_ledger *ledger)
 {
-	struct perms *perms = NULL;
+	struct perms *perms;
 	struct node *above;
 	size_t used;
 
-	above = tree_nearest(*root, op->path, &used);
-	if (op->path[used] && op->path[1]) { /* not there */
-		if (op->kind != OP_WRITE && op->kind != OP_MKDIR)
-			return;
-		perms = inherited(above, op->owner);
-		tree_create(root, op->path, op->value, perms, ledger);
+	switch (ch->kind) {
+	case CHANGE_VALUE: tree_set_value(root, ch->path, ch->value, ledger); break;
+	case CHANGE_MAKE:
+		above = tree_nearest(*root, ch->path, &used);
+		perms = inherited(above, ch->owner);
+		tree_create(root, ch->path, ch->value, perms, ledger);
 		perms_put(perms);
+		break;
+	case CHANGE_REMOVE: tree_remove(root, ch->path, ledger); break;
+	case CHANGE_PERMS: tree_set_perms(root, ch->path, ch->perms, ledger); break;
+	}
+}
+
+/* Change the tree, and tell of it when there is no commit to wait for. */
+static void change(struct request *r, struct change *ch, struct node *before)
+{
+	bool removes = ch->kind == CHANGE_REMOVE;
+
+	ch->path = r->path;
+	ch->owner = r->conn->dom;
+	r->changed = true;
+	if (r->txn) {
+		struct tree_ledger ledger = txn_ledger(r->txn);
+
+		apply(&r->txn->root, ch, &ledger);
 		return;
 	}
-	switch (op->kind) {
-	case OP_WRITE: tree_set_value(root, op->path, op->value, ledger); break;
-	case OP_MKDIR: break;
-	case OP_RM: tree_remove(root, op->path, ledger); break;
-	case OP_PERMS: tree_set_perms(root, op->path, op->perms, ledger); break;
-	}
+	/* Watches ask for the permissions of before, and for what was below it; a write leaves both. */
+	if (before && ch->kind != CHANGE_VALUE)
+		tree_get(before);
+	apply(&store_root, ch, &quota_ledger);
+	watch_fire(r->conn->dom, r->path, before, removes ? NULL : tree_find(store_root, r->path),
+		   parent_of(store_root, r->path), removes);
+	if (before && ch->kind != CHANGE_VALUE)
+		tree_put(before);
 }
 
 /* A node's size as the quota counts it. */
@@ -262,8 +241,6 @@ static int may_create(struct request *r, struct node *above, size_t value)
 		err = quota_check(d, QUOTA_NODES,
 				  d->nodes + missing +
 				      (uint64_t)(int64_t)(r->txn ? txn_nodes(r->txn, d->id) : 0));
-	if (!err && r->txn)
-		err = note_missing(r, used, READ_PERMS);
 	return err;
 }
 
@@ -276,8 +253,6 @@ static int op_read(struct request *r)
 
 	if (!err)
 		err = find(r, PERM_READ, false, &node, &above);
-	if (!err)
-		err = note(r, r->path, READ_VALUE);
 	if (!err)
 		reply(r, node->value->data, node->value->len);
 	return err;
@@ -306,8 +281,6 @@ static int op_directory(struct request *r)
 
 	if (!err)
 		err = find(r, PERM_READ, false, &node, &above);
-	if (!err)
-		err = note(r, r->path, READ_KIDS);
 	if (err)
 		return err;
 	if (node->kids_bytes > XENSTORE_PAYLOAD_MAX)
@@ -316,6 +289,16 @@ static int op_directory(struct request *r)
 	reply(r, text, node->kids_bytes);
 	free(text);
 	return 0;
+}
+
+/* A generation is not what a transaction depends on: within it nobody else changes the list. */
+static void reply_part(struct request *r, const char *answer, size_t n)
+{
+	size_t skip = strlen(answer);
+
+	reply(r, answer, n);
+	if (r->txn)
+		r->answer = digest(answer + skip, n - skip);
 }
 
 /* As much of the list from the offset as fits, whole names; one 0 more says that it is the end. */
@@ -333,8 +316,6 @@ static int op_directory_part(struct request *r)
 	err = absolute(r, s[0], &relative);
 	if (!err)
 		err = find(r, PERM_READ, false, &node, &above);
-	if (!err)
-		err = note(r, r->path, READ_KIDS);
 	if (err)
 		return err;
 	offset = strtoul(s[1], NULL, 10);
@@ -342,7 +323,7 @@ static int op_directory_part(struct request *r)
 	    1;
 	if (offset >= node->kids_bytes) {
 		answer[n++] = 0;
-		reply(r, answer, n);
+		reply_part(r, answer, n);
 		return 0;
 	}
 	text = list(node);
@@ -355,7 +336,7 @@ static int op_directory_part(struct request *r)
 	if (offset + fits == node->kids_bytes && n < sizeof(answer))
 		answer[n++] = 0;
 	free(text);
-	reply(r, answer, n);
+	reply_part(r, answer, n);
 	return 0;
 }
 
@@ -368,8 +349,6 @@ static int op_get_perms(struct request *r)
 
 	if (!err)
 		err = find(r, PERM_READ, false, &node, &above);
-	if (!err)
-		err = note(r, r->path, READ_PERMS);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < node->perms->n && n + 8 < sizeof(answer); i++)
@@ -383,7 +362,7 @@ static int op_get_perms(struct request *r)
 static int op_write(struct request *r)
 {
 	char *zero = memchr(r->payload, 0, r->m->len);
-	struct txn_op op = { .kind = OP_WRITE };
+	struct change ch = { .kind = CHANGE_VALUE };
 	struct node *node, *above;
 	bool relative;
 	size_t len;
@@ -395,25 +374,25 @@ static int op_write(struct request *r)
 	err = absolute(r, r->payload, &relative);
 	if (!err)
 		err = find(r, PERM_WRITE, false, &node, &above);
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
+		ch.kind = CHANGE_MAKE;
 		err = may_create(r, above, len);
-	else if (!err)
+	} else if (!err) {
 		err = quota_check(domain_need(r->conn->dom), QUOTA_NODE_SIZE,
 				  size_with(len, node->perms->n, node->kids_bytes));
-	if (!err)
-		err = note(r, r->path, READ_EXISTS | WROTE_VALUE);
+	}
 	if (err)
 		return err;
-	op.value = blob_new(zero + 1, len);
+	ch.value = blob_new(zero + 1, len);
 	ok(r);
-	change(r, &op, node);
-	blob_put(op.value);
+	change(r, &ch, node);
+	blob_put(ch.value);
 	return 0;
 }
 
 static int op_mkdir(struct request *r)
 {
-	struct txn_op op = { .kind = OP_MKDIR };
+	struct change ch = { .kind = CHANGE_MAKE };
 	struct node *node, *above;
 	int err = only_path(r);
 
@@ -425,16 +404,16 @@ static int op_mkdir(struct request *r)
 		err = may_create(r, above, 0);
 	if (err)
 		return err;
-	op.value = blob_new("", 0);
+	ch.value = blob_new("", 0);
 	ok(r);
-	change(r, &op, NULL);
-	blob_put(op.value);
+	change(r, &ch, NULL);
+	blob_put(ch.value);
 	return 0;
 }
 
 static int op_rm(struct request *r)
 {
-	struct txn_op op = { .kind = OP_RM };
+	struct change ch = { .kind = CHANGE_REMOVE };
 	struct node *node, *above;
 	size_t used;
 	int err = only_path(r);
@@ -443,18 +422,15 @@ static int op_rm(struct request *r)
 		err = find(r, PERM_WRITE, false, &node, &above);
 	if (err == -ENOENT) {
 		tree_nearest(*tree_of(r), r->path, &used);
-		err = note_missing(r, used, 0);
-		if (!err) /* fine, if only the leaf is missing */
-			err = strrchr(r->path, '/') == r->path + (used == 1 ? 0 : used) ? ok(r)
-											: -ENOENT;
-		return err;
+		/* Fine, if only the leaf is missing. */
+		return strrchr(r->path, '/') == r->path + (used == 1 ? 0 : used) ? ok(r) : -ENOENT;
 	}
 	if (!err && r->path[1] == 0)
 		err = -EINVAL;
 	if (err)
 		return err;
 	ok(r);
-	change(r, &op, node);
+	change(r, &ch, node);
 	return 0;
 }
 
@@ -476,7 +452,7 @@ static int set_special_perms(struct request *r, const char *name, const struct p
 
 static int op_set_perms(struct request *r)
 {
-	struct txn_op op = { .kind = OP_PERMS };
+	struct change ch = { .kind = CHANGE_PERMS };
 	struct perm entry[PERMS_MAX];
 	struct node *node, *above;
 	char *s[PERMS_MAX + 1];
@@ -505,10 +481,10 @@ static int op_set_perms(struct request *r)
 		return -EPERM;
 	if (entry[0].id != node->perms->entry[0].id && !domain_known(entry[0].id))
 		return -ENOENT;
-	op.perms = perms_new(entry, n);
+	ch.perms = perms_new(entry, n);
 	ok(r);
-	change(r, &op, node);
-	perms_put(op.perms);
+	change(r, &ch, node);
+	perms_put(ch.perms);
 	return 0;
 }
 
@@ -829,28 +805,98 @@ static const char *error_name(int err)
 	return "EINVAL";
 }
 
+/* Requests that a transaction's outcome rests on. */
+static bool is_logged(const struct request *r)
+{
+	switch (r->m->type) {
+	case XS_DIRECTORY:
+	case XS_DIRECTORY_PART:
+	case XS_READ:
+	case XS_GET_PERMS:
+	case XS_WRITE:
+	case XS_MKDIR:
+	case XS_RM:
+	case XS_SET_PERMS: return r->payload[0] != '@';
+	default: return false;
+	}
+}
+
+static int run(struct request *r)
+{
+	struct xsd_sockmsg error;
+	const char *name;
+	int err = dispatch(r);
+
+	if (!err)
+		return 0;
+	name = error_name(err);
+	error = *r->m;
+	error.type = XS_ERROR;
+	r->answer = digest(name, strlen(name) + 1) + 1; /* a value may be spelt like an error */
+	if (!r->trial)
+		conn_reply(r->conn, &error, name, strlen(name) + 1);
+	return err;
+}
+
+static int join_txn(struct request *r)
+{
+	if (!r->m->tx_id || r->m->type == XS_WATCH || r->m->type == XS_UNWATCH)
+		return 0;
+	r->txn = txn_find(r->conn, r->m->tx_id);
+	if (!r->txn)
+		return -ENOENT;
+	return is_logged(r) ? txn_may_grow(r->conn, r->txn) : 0;
+}
+
 void proto_message(struct conn *c, const struct xsd_sockmsg *m, char *payload)
 {
 	static struct request request; /* its path is long */
 	struct request *r = &request;
-	struct xsd_sockmsg error;
-	int err = 0;
+	struct xsd_sockmsg error = *m;
+	const char *name;
+	int err;
 
 	r->conn = c;
 	r->m = m;
 	r->payload = payload;
 	r->txn = NULL;
-	if (m->tx_id && m->type != XS_WATCH && m->type != XS_UNWATCH) {
-		r->txn = txn_find(c, m->tx_id);
-		err = r->txn ? 0 : -ENOENT;
-	}
-	if (!err)
-		err = dispatch(r);
-	if (!err)
+	r->trial = r->changed = false;
+	err = join_txn(r);
+	if (err) {
+		name = error_name(err);
+		error.type = XS_ERROR;
+		conn_reply(c, &error, name, strlen(name) + 1);
 		return;
-	error = *m;
-	error.type = XS_ERROR;
-	conn_reply(c, &error, error_name(err), strlen(error_name(err)) + 1);
+	}
+	run(r);
+	if (r->txn && is_logged(r))
+		txn_log(c, r->txn, m->type, payload, m->len, r->answer, r->changed);
+}
+
+uint64_t proto_try(struct conn *c, struct txn *t, struct txn_entry *e)
+{
+	static struct request request;
+	struct request *r = &request;
+	const struct xsd_sockmsg m = { .type = e->type, .tx_id = t->id, .len = e->len };
+
+	r->conn = c;
+	r->m = &m;
+	r->payload = e->payload;
+	r->txn = t;
+	r->trial = true;
+	r->changed = false;
+	run(r);
+	e->changed = r->changed;
+	return r->answer;
+}
+
+const char *proto_path(struct conn *c, const struct txn_entry *e)
+{
+	static struct request request;
+	bool relative;
+
+	request.conn = c;
+	return absolute(&request, e->payload, &relative) ? NULL : request.path;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
@@ -858,8 +904,7 @@ void proto_message(struct conn *c, const struct xsd_sockmsg *m, char *payload)
 void store_init(uint64_t seed, const struct store_host *host)
 {
 	struct perm dom0 = { 0, PERM_NONE };
-	char first[] = "/tool/xenstored";
-	struct txn_op op = { .kind = OP_MKDIR, .path = first };
+	struct change first = { .kind = CHANGE_MAKE, .path = "/tool/xenstored" };
 
 	tree_init(seed);
 	domain_need(0)->introduced = true;
@@ -868,9 +913,9 @@ void store_init(uint64_t seed, const struct store_host *host)
 	for (int i = 0; i < 2; i++)
 		special_perms[i] = perms_new(&dom0, 1);
 	store_root = tree_new(&quota_ledger);
-	op.value = blob_new("", 0);
-	store_apply(&store_root, &op, &quota_ledger);
-	blob_put(op.value);
+	first.value = blob_new("", 0);
+	apply(&store_root, &first, &quota_ledger);
+	blob_put(first.value);
 }
 
 void store_fini(void)

@@ -36,6 +36,7 @@ static uint64_t last_allowed(enum quota which)
 	return quota_limit[which] + one_more;
 }
 
+struct domain *domains;
 static struct domain **table; /* by domid; pages of it that nobody needs cost nothing */
 
 struct domain *domain_find(unsigned id)
@@ -58,13 +59,20 @@ struct domain *domain_need(domid id)
 	memset(d, 0, sizeof(*d));
 	d->id = id;
 	table[id] = d;
+	d->next = domains;
+	domains = d;
 	return d;
 }
 
 void domain_drop(struct domain *d)
 {
+	struct domain **at = &domains;
+
 	if (d->introduced || d->conn || d->nodes || d->outstanding)
 		return;
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
 	table[d->id] = NULL;
 	free(d);
 }
@@ -121,8 +129,12 @@ struct tree_ledger quota_ledger = { quota_charge, NULL };
 
 void quota_fini(void)
 {
-	for (unsigned i = 0; table && i < DOMAINS; i++)
-		free(table[i]);
+	while (domains) {
+		struct domain *d = domains;
+
+		domains = d->next;
+		free(d);
+	}
 	free((void *)table);
 	table = NULL;
 }

@@ -450,17 +450,19 @@ static void ask_xen(void)
 		log_line("cannot ask Xen for its domains");
 		return;
 	}
-	for (unsigned i = 1; i < DOMAINS; i++) {
-		struct domain *d = domain_find(i);
+	for (struct domain *d = domains, *next; d; d = next) {
+		domid id = d->id;
 
-		if (!d || !d->introduced)
+		next = d->next; /* d may go */
+		if (!d->introduced || id == 0)
 			continue;
-		if (state[i] == 0 || state[i] == 'd') {
-			journal_append(REC_GONE, i, NULL, 0);
-			domain_gone((domid)i);
-		} else if (state[i] == 's' && !d->shutdown) {
-			journal_append(REC_SHUT_DOWN, i, NULL, 0);
-			domain_shut_down((domid)i);
+		if (state[id] == 0 || state[id] == 'd') {
+			journal_append(REC_GONE, id, NULL, 0);
+			domain_gone(id);
+			next = domains; /* others that were only owners may have gone with it */
+		} else if (state[id] == 's' && !d->shutdown) {
+			journal_append(REC_SHUT_DOWN, id, NULL, 0);
+			domain_shut_down(id);
 		}
 	}
 }
@@ -570,7 +572,7 @@ static void decide_undecided(void)
 		return;
 	c = conn_find(id);
 	if (c && c->is_ring && !c->dead && n <= conn_queued(c) && ring_rsp_prod(c->dom) == to) {
-		journal_append(REC_OUTPUT, id, NULL, 0);
+		journal_after_ring(id, n);
 		conn_sent(c, n);
 	}
 }

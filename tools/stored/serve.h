@@ -27,7 +27,7 @@ struct setup {
 	int evtchn;                    /* descriptor; -1 without Xen */
 	bool kept_ports;               /* it is as the last server left it: ports are still bound */
 	uint32_t virq_port, dom0_port; /* bound by the keeper */
-	unsigned attempt; /* servers that ended before this one without having served */
+	unsigned attempt; /* servers before this one that ended before they could serve */
 	bool no_recovery;
 	uint32_t user; /* whom the server runs as; 0: does not change */
 	int log_fd;    /* -1: none */

@@ -53,7 +53,14 @@ struct domain {
 	uint64_t gfn;
 	uint32_t port;     /* the domain's end of its store event channel */
 	struct conn *conn; /* its ring; NULL: not connected */
+	struct domain *next;
+	struct {
+		uint32_t nodes, watches, transactions;
+		uint64_t bytes;
+	} counted; /* by store_check */
 };
+
+extern struct domain *domains; /* all that are known, in no order */
 
 extern uint64_t quota_limit[QUOTAS], quota_soft_memory;
 extern const char *const quota_name[QUOTAS];
@@ -168,7 +175,7 @@ void watch_restore(struct conn *c, const char *path, const char *token, uint64_t
 void watch_remove_all(struct conn *c);
 /*
  * Tell of a change at path: before and after are its node then and now, NULL where there was none; parent is the
- * one above it then. removed: it was taken out (it may be there again), which those below are told too.
+ * one above it. Told is whoever may read one of them. removed: it was taken out (it may be there again), which those below are told too.
  */
 void watch_fire(domid cause, const char *path, struct node *before, struct node *after,
 		struct node *parent, bool removed);
@@ -181,21 +188,12 @@ void watch_check(void); /* aborts when an invariant is broken */
 
 /* ---- transactions (txn.c) ---------------------------------------------------------------------------------- */
 
-enum txn_read { READ_EXISTS = 1, READ_VALUE = 2, READ_PERMS = 4, READ_KIDS = 8, WROTE_VALUE = 16 };
-
-struct txn_path {
-	uint32_t hash, flags;
-	char *path;
-};
-
-enum txn_kind { OP_WRITE, OP_MKDIR, OP_RM, OP_PERMS };
-
-struct txn_op {
-	enum txn_kind kind;
-	domid owner; /* of nodes that are made */
-	char *path;
-	struct blob *value;
-	struct perms *perms;
+/* A request of a transaction and a digest of the answer that it got. */
+struct txn_entry {
+	uint32_t type, len;
+	uint64_t answer;
+	bool changed; /* the tree */
+	char *payload;
 };
 
 struct txn_share {
@@ -207,11 +205,9 @@ struct txn_share {
 struct txn {
 	uint32_t id;
 	struct node *base, *root;
-	struct txn_path *paths; /* a hash table; path NULL: free */
-	uint32_t nr_paths, size_paths;
-	struct txn_op *ops;
-	uint32_t nr_ops;
-	struct txn_share *shares; /* what it changes of what domains own */
+	struct txn_entry *entries;
+	uint32_t nr_entries, last_change; /* entries up to the last one that changed something */
+	struct txn_share *shares;         /* what it changes of what domains own */
 	uint32_t nr_shares;
 	uint64_t memory; /* charged to its domain */
 	struct txn *next;
@@ -221,13 +217,25 @@ int txn_start(struct conn *c, uint32_t *id);
 int txn_end(struct conn *c, uint32_t id, bool commit);
 struct txn *txn_find(struct conn *c, uint32_t id);
 void txn_end_all(struct conn *c);
-int txn_note(struct conn *c, struct txn *t, const char *path, unsigned flags);
-void txn_log(struct conn *c, struct txn *t, const struct txn_op *op);
+/* May another request be part of it? 0 or an error. */
+int txn_may_grow(struct conn *c, const struct txn *t);
+void txn_log(struct conn *c, struct txn *t, uint32_t type, const char *payload, uint32_t len,
+	     uint64_t answer, bool changed);
 struct tree_ledger txn_ledger(struct txn *t);
 int txn_nodes(const struct txn *t, domid id);
-/* Those of a saved state: nothing is checked or charged. The op's references become the transaction's. */
-void txn_restore_path(struct txn *t, const char *path, uint32_t flags);
-void txn_restore_op(struct txn *t, const struct txn_op *op);
+/* One of a saved state: nothing is checked or charged. */
+void txn_restore_entry(struct txn *t, const struct txn_entry *e);
+
+/* A change of the tree. */
+enum change_kind { CHANGE_VALUE, CHANGE_MAKE, CHANGE_REMOVE, CHANGE_PERMS };
+
+struct change {
+	enum change_kind kind;
+	domid owner; /* of nodes that are made */
+	const char *path;
+	struct blob *value;
+	struct perms *perms;
+};
 
 /* ---- the whole (proto.c, domain.c) ---------------------------------------------------------------------------- */
 
@@ -252,8 +260,10 @@ void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void proto_message(struct conn *c, const struct xsd_sockmsg *m,
 		   char *payload); /* payload[m->len] is 0 */
-/* Changes outside and inside transactions; the caller has asked about permissions. */
-void store_apply(struct node **root, const struct txn_op *op, struct tree_ledger *ledger);
+/* Run a transaction's request on t->root and nowhere else: the digest of its answer. */
+uint64_t proto_try(struct conn *c, struct txn *t, struct txn_entry *e);
+/* The absolute path that a request is about, in a static buffer; NULL when it is not well formed. */
+const char *proto_path(struct conn *c, const struct txn_entry *e);
 
 bool domain_known(domid id); /* is it introduced, or at least there? */
 int domain_introduce(domid id, uint64_t gfn, uint32_t port);

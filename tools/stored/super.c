@@ -235,8 +235,7 @@ int keep(struct setup *setup, char **argv, void (*ready)(void))
 		was_ready = false;
 		while ((n = control_receive(control[0], &m, &fd)) > 0 || (n < 0 && errno == EINTR))
 			if (n > 0) {
-				was_ready |= m.op !=
-					     CONTROL_READY; /* and has done something since */
+				was_ready |= m.op == CONTROL_READY;
 				obey(&m, fd, &awaited);
 				if (!awaited)
 					ready = NULL;
@@ -251,11 +250,12 @@ int keep(struct setup *setup, char **argv, void (*ready)(void))
 			return 1; /* it could not even begin */
 		setup->kept_ports = true;
 		setup->no_recovery = false;
-		setup->attempt = was_ready ? 0 : setup->attempt;
+		if (was_ready)
+			setup->attempt = 0;
+		else if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			setup->attempt++; /* of itself */
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UPGRADE && new_program)
 			become(argv);
-		else
-			setup->attempt++;
 		if (setup->attempt > 5) {
 			fprintf(stderr,
 				"kr-stored: five servers ended without serving: giving up\n");

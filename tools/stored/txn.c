@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transactions. Starting one takes a reference to the tree; what it changes goes into a tree of its own that shares
- * all else. It notes what of each node its answers depended on, and its changes.
+ * all else. It keeps its requests and a digest of each answer.
  *
  * At its end, when the store's tree is still the one it began with, its tree becomes the store's. Otherwise
- * each noted dependency is compared between that base and the store's tree of now: existence, value, permissions,
- * set of children, each by itself. When one differs it ends with EAGAIN; else its changes are made again on the
- * tree of now, where each gives the answer it gave before. So a transaction fails only when an answer
- * it has given would not be the same any more.
+ * its requests are made again, on the tree of now: when each gets the answer that it got before, the tree
+ * that results becomes the store's; when one does not, it ends with EAGAIN. So a transaction fails only
+ * when an answer it has given would be another one now, and costs what it touches.
  */
 #include <assert.h>
 #include <errno.h>
@@ -63,15 +62,9 @@ static void txn_free(struct conn *c, struct txn *t)
 	*at = t->next;
 	d->transactions--;
 	account(c, t, -(long)t->memory);
-	for (uint32_t i = 0; i < t->size_paths; i++)
-		free(t->paths[i].path);
-	free(t->paths);
-	for (uint32_t i = 0; i < t->nr_ops; i++) {
-		free(t->ops[i].path);
-		blob_put(t->ops[i].value);
-		perms_put(t->ops[i].perms);
-	}
-	free(t->ops);
+	for (uint32_t i = 0; i < t->nr_entries; i++)
+		free(t->entries[i].payload);
+	free(t->entries);
 	free(t->shares);
 	tree_put(t->base);
 	tree_put(t->root);
@@ -84,96 +77,55 @@ void txn_end_all(struct conn *c)
 		txn_free(c, c->txns);
 }
 
-/* ---- what it read --------------------------------------------------------------------------------------- */
+/* ---- its requests ------------------------------------------------------------------------------------ */
 
-static struct txn_path *slot_of(struct txn *t, uint32_t hash, const char *path)
+void txn_restore_entry(struct txn *t, const struct txn_entry *e)
 {
-	uint32_t i = hash & (t->size_paths - 1);
-
-	while (t->paths[i].path && (t->paths[i].hash != hash || strcmp(t->paths[i].path, path) != 0))
-		i = (i + 1) & (t->size_paths - 1);
-	return &t->paths[i];
+	if ((t->nr_entries & (t->nr_entries - 1)) == 0) /* doubled at each power of two */
+		t->entries = must_realloc(t->entries,
+					  (t->nr_entries ? 2 * t->nr_entries : 1) * sizeof(*e));
+	t->entries[t->nr_entries++] = *e;
+	if (e->changed)
+		t->last_change = t->nr_entries;
 }
 
-static void grow_paths(struct txn *t)
+int txn_may_grow(struct conn *c, const struct txn *t)
 {
-	struct txn_path *old = t->paths;
-	uint32_t n = t->size_paths;
-
-	t->size_paths = n ? 2 * n : 8;
-	t->paths = must_alloc(t->size_paths * sizeof(*old));
-	memset(t->paths, 0, t->size_paths * sizeof(*old));
-	for (uint32_t i = 0; i < n; i++)
-		if (old[i].path)
-			*slot_of(t, old[i].hash, old[i].path) = old[i];
-	free(old);
+	return quota_check(domain_need(c->dom), QUOTA_TX_NODES, t->nr_entries + 1ull);
 }
 
-void txn_restore_path(struct txn *t, const char *path, uint32_t flags)
+/* Was it asked already, and has nothing been changed since? */
+static bool is_known(const struct txn *t, const struct txn_entry *e)
 {
-	uint32_t hash = tree_hash(path, strlen(path));
-	struct txn_path *p;
+	uint32_t from = t->nr_entries > 16 ? t->nr_entries - 16
+					   : 0; /* who asks again does so soon */
 
-	if (4 * (t->nr_paths + 1) > 3 * t->size_paths)
-		grow_paths(t);
-	p = slot_of(t, hash, path);
-	if (!p->path) {
-		p->path = must_alloc(strlen(path) + 1);
-		strcpy(p->path, path);
-		p->hash = hash;
-		t->nr_paths++;
+	if (from < t->last_change)
+		from = t->last_change;
+	for (uint32_t i = from; i < t->nr_entries; i++)
+		if (t->entries[i].type == e->type && t->entries[i].len == e->len &&
+		    memcmp(t->entries[i].payload, e->payload, e->len) == 0)
+			return true;
+	return false;
+}
+
+void txn_log(struct conn *c, struct txn *t, uint32_t type, const char *payload, uint32_t len,
+	     uint64_t answer, bool changed)
+{
+	struct txn_entry e = { type, len, answer, changed, NULL };
+	char *copy = must_alloc(len + 1);
+
+	memcpy(copy, payload, len + 1);
+	e.payload = copy;
+	if (!changed && is_known(t, &e)) {
+		free(copy);
+		return;
 	}
-	p->flags |= flags;
+	txn_restore_entry(t, &e);
+	account(c, t, (long)(sizeof(e) + len + 1));
 }
 
-int txn_note(struct conn *c, struct txn *t, const char *path, unsigned flags)
-{
-	struct txn_path *p = t->size_paths ? slot_of(t, tree_hash(path, strlen(path)), path) : NULL;
-	int err;
-
-	if (p && p->path) {
-		p->flags |= p->flags & WROTE_VALUE ? flags & ~(unsigned)READ_VALUE : flags;
-		return 0;
-	}
-	err = quota_check(domain_need(c->dom), QUOTA_TX_NODES, t->nr_paths + 1ull);
-	if (err)
-		return err;
-	txn_restore_path(t, path, flags);
-	account(c, t, (long)(sizeof(*p) + strlen(path) + 1));
-	return 0;
-}
-
-static int is_elsewhere(struct node *kid, void *other)
-{
-	return !tree_child(other, kid->name->text, kid->name->len);
-}
-
-static bool same_kids(struct node *a, struct node *b)
-{
-	return a->kids_generation == b->kids_generation ||
-	       (a->nr_kids == b->nr_kids && tree_each(a, is_elsewhere, b) == 0);
-}
-
-static bool same_value(const struct node *a, const struct node *b)
-{
-	return a->value == b->value || (a->value->len == b->value->len &&
-					memcmp(a->value->data, b->value->data, a->value->len) == 0);
-}
-
-static bool still_holds(const struct txn *t, const struct txn_path *p)
-{
-	struct node *then = tree_find(t->base, p->path), *now = tree_find(store_root, p->path);
-
-	if (then == now)
-		return true;
-	if (!then || !now)
-		return (p->flags & ~(unsigned)WROTE_VALUE) == 0;
-	return !((p->flags & READ_VALUE) && !same_value(then, now)) &&
-	       !((p->flags & READ_PERMS) && !perms_equal(then->perms, now->perms)) &&
-	       !((p->flags & READ_KIDS) && !same_kids(then, now));
-}
-
-/* ---- what it writes ---------------------------------------------------------------------------------------- */
+/* ---- what it changes ----------------------------------------------------------------------------------- */
 
 static void share(void *context, domid id, int nodes, long bytes)
 {
@@ -203,36 +155,6 @@ int txn_nodes(const struct txn *t, domid id)
 	return 0;
 }
 
-void txn_restore_op(struct txn *t, const struct txn_op *op)
-{
-	if ((t->nr_ops & (t->nr_ops - 1)) == 0) /* doubled at each power of two */
-		t->ops = must_realloc(t->ops, (t->nr_ops ? 2 * t->nr_ops : 1) * sizeof(*op));
-	t->ops[t->nr_ops++] = *op;
-}
-
-void txn_log(struct conn *c, struct txn *t, const struct txn_op *op)
-{
-	struct txn_op kept = *op;
-
-	kept.path = must_alloc(strlen(op->path) + 1);
-	strcpy(kept.path, op->path);
-	if (kept.value)
-		blob_get(kept.value);
-	if (kept.perms)
-		perms_get(kept.perms);
-	txn_restore_op(t, &kept);
-	account(c, t, (long)(sizeof(*op) + strlen(op->path) + 1 + (op->value ? op->value->len : 0)));
-}
-
-/* May its domain own as much as it will after this commit? */
-static int affordable(struct conn *c, const struct txn *t)
-{
-	struct domain *d = domain_need(c->dom);
-	int more = txn_nodes(t, c->dom);
-
-	return more > 0 ? quota_check(d, QUOTA_NODES, d->nodes + (uint64_t)more) : 0;
-}
-
 static void take_root(struct txn *t)
 {
 	struct node *old = store_root;
@@ -243,17 +165,23 @@ static void take_root(struct txn *t)
 	tree_put(old);
 }
 
-static void replay(const struct txn *t)
+/* Make its requests again on the tree of now; was each answered as before? */
+static bool redo(struct conn *c, struct txn *t)
 {
-	for (uint32_t i = 0; i < t->nr_ops; i++)
-		store_apply(&store_root, &t->ops[i], &quota_ledger);
+	tree_put(t->root);
+	t->root = tree_get(store_root);
+	t->nr_shares = 0;
+	for (uint32_t i = 0; i < t->nr_entries; i++)
+		if (proto_try(c, t, &t->entries[i]) != t->entries[i].answer)
+			return false;
+	return true;
 }
 
 struct told {
 	uint32_t hash;
 	bool removed; /* at some time, if only to be made again */
 	bool done;
-	const char *path;
+	char *path;
 };
 
 static struct told *told_slot(struct told *told, uint32_t size, const char *path)
@@ -262,8 +190,11 @@ static struct told *told_slot(struct told *told, uint32_t size, const char *path
 
 	while (told[i].path && (told[i].hash != hash || strcmp(told[i].path, path) != 0))
 		i = (i + 1) & (size - 1);
-	told[i].hash = hash;
-	told[i].path = path;
+	if (!told[i].path) {
+		told[i].path = must_alloc(strlen(path) + 1);
+		strcpy(told[i].path, path);
+		told[i].hash = hash;
+	}
 	return &told[i];
 }
 
@@ -273,45 +204,43 @@ static void tell(struct conn *c, struct txn *t, struct node *before_root)
 	struct told *told;
 	uint32_t size = 8;
 
-	while (size < 2 * t->nr_ops)
+	while (size < 2 * t->nr_entries)
 		size *= 2;
 	told = must_alloc(size * sizeof(*told));
 	memset(told, 0, size * sizeof(*told));
-	for (uint32_t n = 0; n < t->nr_ops; n++)
-		told_slot(told, size, t->ops[n].path)->removed |= t->ops[n].kind == OP_RM;
-	for (uint32_t n = 0; n < t->nr_ops; n++) {
-		const char *path = t->ops[n].path;
-		struct told *it = told_slot(told, size, path);
-		struct node *before = tree_find(before_root, path);
-		struct node *after = tree_find(store_root, path);
+	for (uint32_t n = 0; n < t->nr_entries; n++)
+		if (t->entries[n].changed)
+			told_slot(told, size, proto_path(c, &t->entries[n]))->removed |=
+			    t->entries[n].type == XS_RM;
+	for (uint32_t n = 0; n < t->nr_entries; n++) {
+		const char *path = t->entries[n].changed ? proto_path(c, &t->entries[n]) : NULL;
+		struct told *it = path ? told_slot(told, size, path) : NULL;
+		struct node *before, *after;
 
-		if (it->done || (!before && !after))
+		if (!it || it->done)
 			continue;
 		it->done = true;
-		watch_fire(c->dom, path, before, after, parent_of(before_root, path), it->removed);
+		before = tree_find(before_root, path);
+		after = tree_find(store_root, path);
+		if (before || after)
+			watch_fire(c->dom, path, before, after, parent_of(store_root, path),
+				   it->removed);
 	}
+	for (uint32_t i = 0; i < size; i++)
+		free(told[i].path);
 	free(told);
 }
 
 static int txn_commit(struct conn *c, struct txn *t)
 {
 	struct node *before;
-	int err;
 
-	if (t->nr_ops == 0 && t->base == store_root)
+	if (t->last_change == 0 && t->base == store_root)
 		return 0;
-	if (t->base != store_root)
-		for (uint32_t i = 0; i < t->size_paths; i++)
-			if (t->paths[i].path && !still_holds(t, &t->paths[i]))
-				return -EAGAIN;
-	err = affordable(c, t);
-	if (err)
-		return err;
+	if (t->base != store_root && !redo(c, t))
+		return -EAGAIN;
 	before = tree_get(store_root);
-	if (t->base == store_root)
-		take_root(t);
-	else
-		replay(t);
+	take_root(t);
 	/* Its own references would make the next change copy what nobody else needs. */
 	tree_put(t->base);
 	tree_put(t->root);

@@ -157,23 +157,14 @@ static void put_txn(const struct txn *t)
 	put32(number(t->base));
 	put32(number(t->root));
 	put64(t->memory);
-	put32(t->nr_paths);
-	for (uint32_t i = 0; i < t->size_paths; i++)
-		if (t->paths[i].path) {
-			put_string(t->paths[i].path);
-			put32(t->paths[i].flags);
-		}
-	put32(t->nr_ops);
-	for (uint32_t i = 0; i < t->nr_ops; i++) {
-		const struct txn_op *op = &t->ops[i];
+	put32(t->nr_entries);
+	for (uint32_t i = 0; i < t->nr_entries; i++) {
+		const struct txn_entry *e = &t->entries[i];
 
-		put32(op->kind);
-		put32(op->owner);
-		put_string(op->path);
-		put8(op->value != NULL);
-		if (op->value)
-			put_bytes(op->value->data, op->value->len);
-		put_perms(op->perms);
+		put32(e->type);
+		put64(e->answer);
+		put8(e->changed);
+		put_bytes(e->payload, e->len);
 	}
 	put32(t->nr_shares);
 	for (uint32_t i = 0; i < t->nr_shares; i++) {
@@ -196,7 +187,7 @@ static void put_conn(const struct conn *c)
 	put32(c->ring.rsp_prod);
 	put32(c->ring.port);
 	put_bytes(c->in, c->in_len);
-	put_bytes(c->out + c->out_at, conn_queued(c));
+	put_bytes(c->out ? c->out + c->out_at : NULL, conn_queued(c));
 	put64(c->out_done);
 	put32(c->pending_end - c->pending_at);
 	for (uint32_t i = c->pending_at; i < c->pending_end; i++) {
@@ -238,12 +229,11 @@ void *upgrade_save(size_t *len)
 	for (int i = 0; i < 2; i++)
 		put_perms(special_perms[i]);
 	put_nodes();
-	for (unsigned i = 0; i < DOMAINS; i++)
-		n += domain_find(i) != NULL;
+	for (struct domain *d = domains; d; d = d->next)
+		n++;
 	put32(n);
-	for (unsigned i = 0; i < DOMAINS; i++)
-		if (domain_find(i))
-			put_domain(domain_find(i));
+	for (struct domain *d = domains; d; d = d->next)
+		put_domain(d);
 	put32(nr_conns);
 	for (struct conn *c = conns; c; c = c->next)
 		put_conn(c);
@@ -418,22 +408,18 @@ static void take_domain(void)
 	d->port = take32();
 }
 
-static void take_op(struct txn_op *op)
+static void take_entry(struct txn *t)
 {
-	uint32_t n;
-	const char *s;
+	struct txn_entry e = { .type = take32() };
+	const char *payload;
 
-	memset(op, 0, sizeof(*op));
-	op->kind = take32();
-	op->owner = (domid)take32();
-	s = take_string();
-	op->path = must_alloc(strlen(s) + 1);
-	strcpy(op->path, s);
-	if (take8()) {
-		s = take_bytes(&n);
-		op->value = blob_new(s, n);
-	}
-	op->perms = take_perms();
+	e.answer = take64();
+	e.changed = take8();
+	payload = take_bytes(&e.len);
+	e.payload = must_alloc(e.len + 1);
+	memcpy(e.payload, payload, e.len);
+	e.payload[e.len] = 0;
+	txn_restore_entry(t, &e);
 }
 
 static void take_txn(struct conn *c)
@@ -450,19 +436,9 @@ static void take_txn(struct conn *c)
 	t->next = c->txns;
 	c->txns = t;
 	domain_need(c->dom)->transactions++;
-	n = take_count(9);
-	for (uint32_t i = 0; i < n && !source.bad; i++) {
-		const char *path = take_string();
-
-		txn_restore_path(t, path, take32());
-	}
-	n = take_count(15);
-	for (uint32_t i = 0; i < n && !source.bad; i++) {
-		struct txn_op op;
-
-		take_op(&op);
-		txn_restore_op(t, &op);
-	}
+	n = take_count(17);
+	for (uint32_t i = 0; i < n && !source.bad; i++)
+		take_entry(t);
 	n = take_count(16);
 	t->shares = n ? must_alloc(n * sizeof(*t->shares)) : NULL;
 	for (t->nr_shares = 0; t->nr_shares < n; t->nr_shares++) {
@@ -527,7 +503,7 @@ static void take_conn(void)
 		watch_restore(c, path, token, order, depth, take32());
 	}
 	c->next_txn = take32();
-	n = take_count(36);
+	n = take_count(28);
 	for (uint32_t i = 0; i < n && !source.bad; i++)
 		take_txn(c);
 	if (is_ring && dom != 0)

@@ -343,7 +343,7 @@ void watch_fire(domid cause, const char *path, struct node *before, struct node 
 			break;
 		p += len;
 	}
-	tell_found(cause, path, before, after, after ? NULL : parent);
+	tell_found(cause, path, before, after, parent);
 }
 
 void watch_fire_special(const char *name, domid id)

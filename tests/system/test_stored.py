@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The store daemon on this host: Debian's own clients, domains' rings, kill -9, live updates, floods, and the same random
+operations as Debian's daemon. Xen is tests/stored/fakexen.c.
+"""
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import TOP
+
+sys.path.insert(0, str(TOP / "tests/stored"))
+import differential  # noqa: E402
+import wire  # noqa: E402
+from daemons import BUILD, Store, debian_program  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stored_built():
+    subprocess.run(["make", "-s", "-C", str(TOP), "O=%s" % BUILD.parent, "stored-test"], check=True)
+
+
+@pytest.fixture
+def stores(tmp_path):
+    """stores(kind, options...) -> Store; each is stopped and its log judged."""
+    running = []
+
+    def start(kind="ours", *options, **more):
+        store = Store(kind, tmp_path / ("%s%d" % (kind, len(running))), options, **more)
+        running.append(store)
+        return store
+
+    yield start
+    for store in running:
+        store.stop()
+
+
+def tool(store, name, *args, **more):
+    loader, program = debian_program("usr/bin/xenstore-" + name)
+    return subprocess.run(loader + program + list(args), env=store.environment(), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=30, text=True, **more)
+
+
+def with_guest(store, domid=1):
+    dom0 = store.socket()
+    dom0.call(wire.INTRODUCE, domid, 1, 1)
+    home = "/local/domain/%d" % domid
+    dom0.mkdir(home)
+    dom0.set_perms(home, "n%d" % domid)
+    return dom0, store.ring(domid)
+
+
+# ---- Debian's clients ---------------------------------------------------------------------------
+
+def test_debians_clients(stores):
+    store = stores(user="65534")        # as it is started by default
+    assert tool(store, "write", "/a/b", "1", "/a/c", "two words").returncode == 0
+    assert tool(store, "read", "/a/c").stdout == "two words\n"
+    assert tool(store, "chmod", "/a", "n0", "r3").returncode == 0
+    assert tool(store, "list", "/a").stdout == "b\nc\n"
+    listing = [line.replace(" .", "").split() for line in tool(store, "ls", "-p", "/a").stdout.splitlines()]
+    assert [[line[0], line[-1]] for line in listing] == [["b", "(n0)"], ["c", "(n0)"]]
+    assert tool(store, "exists", "/a/b").returncode == 0 and tool(store, "exists", "/none").returncode != 0
+    assert tool(store, "rm", "/a").returncode == 0
+    assert tool(store, "read", "/a/b").returncode != 0
+
+
+def test_xenstore_watch(stores):
+    store = stores()
+    loader, program = debian_program("usr/bin/xenstore-watch")
+    watch = subprocess.Popen(loader + program + ["-n", "2", "/w"], env=store.environment(), stdout=subprocess.PIPE,
+                             text=True)
+    assert watch.stdout.readline() == "/w\n"
+    tool(store, "write", "/w/x", "1")
+    assert watch.stdout.readline() == "/w/x\n"
+    assert watch.wait(10) == 0
+
+
+def test_it_gives_up_its_privileges(stores):
+    store = stores(user="65534")
+    with open("/proc/%d/status" % store.server()) as status:
+        lines = dict(line.split(":", 1) for line in status)
+    assert set(lines["Uid"].split()) == {"65534"} and not lines["Groups"].strip()
+    assert int(lines["CapEff"], 16) == 0 and int(lines["NoNewPrivs"]) == 1
+
+
+# ---- the same answers -----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_the_same_answers_as_debians(stores, seed):
+    pair = differential.Pair(stores("ours"), stores("debian"), seed)
+    pair.run(600)
+    assert pair.count["both"] > 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_the_same_answers_at_length(stores, seed):
+    pair = differential.Pair(stores("ours"), stores("debian"), seed)
+    pair.run(5000)
+
+
+@pytest.mark.parametrize("seed", range(11, 14))
+def test_nobody_notices_a_killed_server(stores, seed):
+    """The same answers as a daemon that lives on: tree, watches, transactions, replies on their way."""
+    pair = differential.Pair(stores("ours"), stores("debian"), seed)
+    pair.run(400, kill=0.1)
+    assert pair.count["killed"] > 10
+
+
+# ---- kill -9, live update ------------------------------------------------------------------------------
+
+def test_a_kill_amid_a_stream_of_requests(stores):
+    """Requests follow each other without waiting; each is answered once, in order."""
+    store = stores()
+    dom0, guest = with_guest(store)
+    for client, path in ((dom0, "/x"), (guest, "x")):
+        sent, got = 0, 0
+        first = client.request + 1
+        end = time.monotonic() + 60
+        while got < 2000:
+            assert time.monotonic() < end
+            while sent < 2000 and sent - got < 40:
+                client.send(wire.WRITE, path.encode() + b"\0%d" % sent)
+                sent += 1
+            if sent % 400 == 0:
+                store.kill_server()
+            kind, number, _, payload = client.receive(20)
+            assert (kind, number, payload) == (wire.WRITE, first + got, b"OK\0")
+            got += 1
+        assert client.read(path) == b"1999"
+    dom0.call(wire.CONTROL, "check")
+
+
+def test_both_processes_killed(stores):
+    """Socket clients cannot be kept then; the tree and the domains' connections are."""
+    store = stores()
+    dom0, guest = with_guest(store)
+    dom0.write("/kept", "1")
+    guest.watch("x", "token")
+    tx = guest.begin()
+    guest.write("x/in", "2", tx=tx)
+    assert guest.drain() == [(b"x", b"token")]
+    server = store.server()
+    store.process.kill()
+    store.process.wait()
+    os.kill(server, signal.SIGKILL)
+    with pytest.raises((wire.Closed, BrokenPipeError)):
+        dom0.read("/kept")
+    store.start()
+    assert store.socket().read("/kept") == b"1"
+    assert guest.read("x/in", tx=tx) == b"2"
+    guest.end(tx)
+    assert guest.drain() == [(b"x/in", b"token")]
+
+
+def test_live_update(stores, tmp_path):
+    store = stores()
+    dom0, guest = with_guest(store)
+    dom0.watch("/x", "t")
+    dom0.drain()
+    tx = dom0.begin()
+    dom0.write("/x/in", "1", tx=tx)
+    before = store.server()
+    newer = tmp_path / "newer"
+    newer.write_bytes((BUILD / "sim/kr-stored").read_bytes())
+    newer.chmod(0o755)
+    dom0.call(wire.CONTROL, "live-update", "-f", str(newer))
+    dom0.call(wire.CONTROL, "live-update", "-s")
+    end = time.monotonic() + 20
+    while os.readlink("/proc/%d/exe" % store.process.pid) != str(newer):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert dom0.read("/x/in", tx=tx) == b"1"
+    dom0.end(tx)
+    assert dom0.drain() == [(b"/x/in", b"t")]
+    guest.write("a", "1")
+    assert store.server() != before
+    store.kill_server()
+    assert guest.read("a") == b"1"
+
+
+def test_an_update_that_cannot_run_changes_nothing(stores):
+    store = stores()
+    dom0, guest = with_guest(store)
+    dom0.write("/x", "1")
+    dom0.call(wire.CONTROL, "live-update", "-f", "/nonexistent")
+    dom0.call(wire.CONTROL, "live-update", "-s")
+    assert dom0.read("/x") == b"1"
+    guest.write("a", "1")
+
+
+# ---- domains ---------------------------------------------------------------------------------------------
+
+def test_a_dying_domain_is_cleaned_up_after(stores):
+    store = stores()
+    dom0, guest = with_guest(store)
+    dom0.watch("@releaseDomain", "r")
+    guest.write("x/y", "1")
+    dom0.drain()
+    store.set_domain(1, "shutdown")
+    wire.virq_dom_exc(store.folder)
+    assert dom0.receive()[3] == b"@releaseDomain\0r\0"
+    assert dom0.read("/local/domain/1/x/y") == b"1"
+    store.set_domain(1, None)
+    wire.virq_dom_exc(store.folder)
+    assert dom0.receive()[3] == b"@releaseDomain\0r\0"
+    assert dom0.call(wire.IS_INTRODUCED, 1) == b"F\0"
+    with pytest.raises(wire.StoreError, match="ENOENT"):
+        dom0.read("/local/domain/1")
+
+
+def test_a_domain_that_dies_while_nobody_serves(stores):
+    store = stores()
+    dom0, guest = with_guest(store)
+    os.kill(store.process.pid, signal.SIGSTOP)      # no new server yet
+    store.kill_server()
+    store.set_domain(1, None)
+    os.kill(store.process.pid, signal.SIGCONT)
+    end = time.monotonic() + 20
+    while dom0.call(wire.IS_INTRODUCED, 1) != b"F\0":
+        assert time.monotonic() < end
+
+
+def test_a_ring_reconnects(stores):
+    store = stores()
+    dom0, guest = with_guest(store)
+    guest.watch("x", "t")
+    guest.put(wire.HEADER.pack(wire.READ, 1, 0, 100) + b"part")
+    time.sleep(0.1)
+    guest.set_word(wire.CONNECTION, 1)
+    guest.kick()
+    end = time.monotonic() + 10
+    while guest.word(wire.CONNECTION) != 0:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    guest.buffer = b""
+    dom0.write("/local/domain/1/x", "1")
+    assert guest.read("x") == b"1" and guest.drain() == []
+
+
+@pytest.mark.parametrize("what", ["index", "length"])
+def test_a_corrupt_ring_hurts_its_domain_alone(stores, what):
+    store = stores()
+    dom0, guest = with_guest(store)
+    other = with_guest(store, 2)[1]
+    if what == "index":
+        guest.set_word(wire.REQ_PROD, guest.word(wire.REQ_CONS) + 5000)
+        guest.kick()
+    else:
+        guest.put(wire.HEADER.pack(wire.READ, 1, 0, 1 << 30))
+    end = time.monotonic() + 10
+    while guest.word(wire.RING_ERROR) == 0:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    other.write("x", "1")
+    assert dom0.read("/local/domain/2/x") == b"1"
+    store.kill_server()
+    assert other.read("x") == b"1"
+
+
+# ---- floods ------------------------------------------------------------------------------------------------
+
+def test_a_flooding_guest_hurts_itself_alone(stores):
+    """It neither reads its replies nor stops; everybody else is served as before."""
+    store = stores()
+    dom0, flooder = with_guest(store)
+    quiet = with_guest(store, 2)[1]
+    message = wire.HEADER.pack(wire.DIRECTORY, 1, 0, 2) + b".\0"
+    for _ in range(300):
+        cons, prod = flooder.word(wire.REQ_CONS), flooder.word(wire.REQ_PROD)
+        if (prod - cons) & 0xffffffff < 900:
+            flooder.put(message, timeout=0.01)
+        quiet.write("x", "1")
+        assert dom0.read("/local/domain/2/x") == b"1"
+    assert store.proportional_size() < 400 * 1024
+
+
+def test_a_socket_that_does_not_read(stores):
+    """Its own requests wait; those whose events go to it go on after a while."""
+    store = stores()
+    dom0, guest = with_guest(store)
+    lazy = store.socket()
+    lazy.watch("/local/domain/1", "t" * 2000)
+    lazy.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    request = wire.HEADER.pack(wire.READ, 1, 0, 6) + b"/tool\0"
+    lazy.sock.setblocking(False)
+    sent = 0
+    try:
+        while sent < 10_000_000:
+            sent += lazy.sock.send(request * 100)
+    except BlockingIOError:
+        pass
+    assert sent < 10_000_000, "it is read from without end"
+    assert dom0.read("/tool") == b""
+    guest.write("x", "1")
+
+
+def test_random_bytes_on_the_socket(stores):
+    store = stores()
+    noise = __import__("random").Random(5)
+    for _ in range(200):
+        client = store.socket()
+        kind = noise.choice([noise.randrange(30), noise.getrandbits(32)])
+        body = noise.randbytes(noise.randrange(60))
+        try:
+            client.put(struct.pack("=IIII", kind, noise.getrandbits(32), 0, len(body)) + body + noise.randbytes(20))
+        except OSError:
+            pass
+        client.close()
+    assert store.socket().ls("/")[0] == "tool"
