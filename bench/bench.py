@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 import boots  # noqa: E402
 import memory  # noqa: E402
 import paths  # noqa: E402
+import tools  # noqa: E402
 from machine import BUILD, CACHE  # noqa: E402
 
 KRYPTON = (BUILD / "krypton-arm64", "")
@@ -28,6 +29,9 @@ def rows():
     xen, krypton = memory.measure(*XEN), memory.measure(*KRYPTON)
     yield "hypervisor's memory with dom0 and one domain, KiB", xen[0], krypton[0]
     yield "for each further domain, KiB", xen[1], krypton[1]
+    xen, krypton = tools.measure("xen"), tools.measure("krypton")
+    for what in xen:
+        yield what + ", instructions", xen[what], krypton[what]
     for kernel in ("cloud", "kernel"):
         of = boots.measure({"bare": (None, ""), "xen": (XEN[0], XEN[1] + " dom0_mem=512M"),
                             "krypton": (KRYPTON[0], KRYPTON[1] + " dom0_mem=512M")}, kernel)

@@ -23,6 +23,7 @@ class Dom0:
     """hypervisor: "krypton", "xen" (Debian's) or a path. store: the command of the store daemon."""
 
     def __init__(self, hypervisor, name, arch="arm64", options="", memory=512, store="", extra=None, **machine):
+        self.krypton = hypervisor == "krypton"
         options = "dom0_mem=%dM guest_loglvl=all %s" % (memory, options)
         if hypervisor == "xen":
             hypervisor, options = CACHE / arch / "xen", XEN_OPTIONS[arch] + " " + options
@@ -75,11 +76,12 @@ class Dom0:
     def _answer(self, seconds):
         """(status, text), "lost", or None if what came is damaged."""
         mark = "@@%d " % self._number
-        match = self.run_.expect(r"\n%s(?:lost|(\d+) (\w{32}))\r*\n" % mark, seconds)
+        match = self.run_.expect(r"\n(?:\(d0\) )?%s(?:lost|(\d+) (\w{32}))\r*\n" % mark, seconds)
         if not match.group(1):
             return "lost"
         status, digest = int(match.group(1)), match.group(2).decode()
-        body = self.run_.expect(r"(?s)(.*?)\n%send\r*\n" % mark, 30).group(1).replace(b"\r", b"")
+        body = self.run_.expect(r"(?s)(.*?)\n(?:\(d0\) )?%send\r*\n" % mark, 30).group(1)
+        body = re.sub(rb"(?m)^\(d0\) ", b"", body.replace(b"\r", b""))
         for text in (body, re.sub(rb"(?m)^\((?:KR|XEN)\) [^\n]*\n", b"", body + b"\n")[:-1]):
             if hashlib.md5(text).hexdigest() == digest:
                 return status, text.decode(errors="replace")
