@@ -14,7 +14,7 @@
 /* Families of Xen 4.17 that are not there yet; docs/abi.md says what each would take. */
 #define MISSING                                                                              \
 	(BIT(__HYPERVISOR_xsm_op) | BIT(__HYPERVISOR_kexec_op) | BIT(__HYPERVISOR_argo_op) | \
-	 BIT(__HYPERVISOR_dm_op) | BIT(__HYPERVISOR_hypfs_op))
+	 BIT(__HYPERVISOR_dm_op) | BIT(__HYPERVISOR_hypfs_op) | BIT(__HYPERVISOR_arch_0))
 
 static hypercall_fn *const handlers[64] = {
 	[__HYPERVISOR_platform_op] = abi_platform_op,

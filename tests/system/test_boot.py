@@ -103,7 +103,7 @@ def test_dom0_reboot_resets_the_machine(either):
 
 def test_domain_poweroff_leaves_the_others(either):
     run = either(domains=[Domain("one", args="krun=poweroff,-f")])
-    run.expect("reboot: Power down", 180)
+    run.expect_text("d1: one powered off", 180)
     assert run.shell("true")[0] == 0
 
 

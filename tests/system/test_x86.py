@@ -93,6 +93,23 @@ def test_disk_and_network_of_dom0(boot, tmp_path, interrupts):
     assert not re.search(r"ata\d.*(failed|timeout)|NETDEV WATCHDOG|nobody cared|AMD-Vi \d", run.text())
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("device,node,modules", [("nvme,serial=1", "nvme0n1", "nvme"),
+                                                 ("virtio-blk-pci,iommu_platform=on,disable-legacy=on", "vda", "virtio_pci,virtio_blk")])
+def test_other_disks_of_dom0(boot, tmp_path, device, node, modules):
+    """What is written is on the disk, and read again, with several vCPUs' queues."""
+    data = random.Random(2).randbytes(8 << 20)
+    disk = tmp_path / "disk"
+    disk.write_bytes(data)
+    run = boot(arch="x86_64", dom0=Kernel("kernel", "kmods=" + modules, "machine"), options=OPTIONS + " dom0_mem=384M",
+               qemu_args=["-drive", "file=%s,format=raw,if=none,id=d" % disk, "-device", device + ",drive=d"])
+    run.expect_guest("dom0", 240)
+    status, text = run.shell("dd if=/dev/%s of=/tmp/a bs=1M count=4 2>/dev/null; dd if=/tmp/a of=/dev/%s bs=64k seek=64 2>/dev/null; "
+                             "sync; echo 3 >/proc/sys/vm/drop_caches; md5sum </dev/%s" % (node, node, node), 120)
+    assert status == 0 and hashlib.md5(data[:4 << 20] * 2).hexdigest() in text, text
+    assert disk.read_bytes() == data[:4 << 20] * 2
+
+
 def test_dom0_crash_is_reported_and_resets_the_machine(boot):
     run = boot(arch="x86_64", dom0=Kernel("kernel", "quiet"), options=OPTIONS + " dom0_mem=384M")
     run.expect_guest("dom0", 180)

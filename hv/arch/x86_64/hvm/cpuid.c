@@ -39,12 +39,14 @@ static struct cpuid xen_leaf(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 			return (struct cpuid){ .eax = (uint32_t)(tsc_hz / 1000) };
 		return (struct cpuid){ 0 };
 	case 4:
-		return subleaf ? (struct cpuid){ 0 }
-			       : (struct cpuid){ XEN_HVM_CPUID_X2APIC_VIRT |
-						     XEN_HVM_CPUID_VCPU_ID_PRESENT |
-						     XEN_HVM_CPUID_DOMID_PRESENT |
-						     XEN_HVM_CPUID_UPCALL_VECTOR,
-						 v->id, v->domain->id, 0 };
+		return subleaf
+			   ? (struct cpuid){ 0 }
+			   : (struct cpuid){
+				     XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT |
+					 XEN_HVM_CPUID_DOMID_PRESENT | XEN_HVM_CPUID_UPCALL_VECTOR |
+					 (v->domain->iommu ? XEN_HVM_CPUID_IOMMU_MAPPINGS : 0),
+				     v->id, v->domain->id, 0
+			     };
 	default: return (struct cpuid){ 0 };
 	}
 }

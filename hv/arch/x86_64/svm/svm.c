@@ -134,8 +134,15 @@ static void svm_allow_port(struct domain *d, uint16_t port, unsigned n)
 {
 	uint8_t *map = d->arch.port_permission;
 
-	for (unsigned i = port; i < port + n; i++)
+	for (unsigned i = port, end = port + n; i < end;) {
+		if (i % 8 == 0 && end - i >= 8) {
+			map[i / 8] = 0;
+			i += 8;
+			continue;
+		}
 		map[i / 8] &= (uint8_t) ~(1u << i % 8);
+		i++;
+	}
 }
 
 static int svm_domain_init(struct domain *d)
