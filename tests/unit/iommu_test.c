@@ -225,6 +225,35 @@ static void types_decide_what_devices_may(void **state)
 	end(d);
 }
 
+/* Back ends: a disk reads into the page that a guest granted. */
+static void a_granted_page_is_the_devices_too(void **state)
+{
+	struct iommu_device dev;
+	struct domain *d = boot(1, &dev), *owner = sim_domain(1, 16);
+	struct gnttab_map_grant_ref map = { .host_addr = (uint64_t)HOLE << PAGE_SHIFT,
+					    .dom = owner->id };
+	struct gnttab_unmap_grant_ref unmap = { .host_addr = map.host_addr };
+	mfn_t page = p2m_lookup(owner, gfn(5)).mfn;
+
+	assert_int_equal(gnttab_grow(owner, 1), 0);
+	owner->gnttab.dir[0][0].shared[9] = (struct grant_entry_v1){ .flags = GTF_permit_access,
+								     .domid = d->id,
+								     .frame = 5 };
+	map.ref = 9;
+	map.flags = GNTMAP_host_map;
+	assert_int_equal(sim_gnttab(d->vcpu[0], GNTTABOP_map_grant_ref, &map), 0);
+	assert_int_equal(map.status, GNTST_okay);
+	expect(d, HOLE, RW, page.n, 0);
+	unmap.handle = map.handle;
+	fake.flushes = 0;
+	assert_int_equal(sim_gnttab(d->vcpu[0], GNTTABOP_unmap_grant_ref, &unmap), 0);
+	assert_int_equal(unmap.status, GNTST_okay);
+	expect(d, HOLE, 0, 0, 0);
+	assert_int_equal(fake.flushes, 1); /* before the owner has it to itself again */
+	sim_end(owner);
+	end(d);
+}
+
 /* Whatever happens in whatever order: each gfn is for devices what it is for CPUs. */
 static void random_changes_agree(void **state)
 {
@@ -357,6 +386,7 @@ int main(void)
 		cmocka_unit_test(what_is_taken_away_is_flushed),
 		cmocka_unit_test(a_large_page_over_small_ones_frees_their_table),
 		cmocka_unit_test(types_decide_what_devices_may),
+		cmocka_unit_test(a_granted_page_is_the_devices_too),
 		cmocka_unit_test(random_changes_agree),
 		cmocka_unit_test(devices_move_between_quarantine_and_one_domain),
 		cmocka_unit_test(functions_with_one_id_stay_together),
