@@ -19,6 +19,7 @@
 #   guest-tests  names of folders under tests/guest; guest-tests-arm64, guest-tests-x86_64: for one architecture
 #   tools-src    tools: into libtools.a, which stands on the C library and on Debian's
 #   tools-tests, tools-fuzz   as unit-tests and fuzz-tests, but linked with libtools.a
+#   toolstack-tests   unit tests that are linked with both libraries
 # Flags for one file: `cflags-hv/lib/string.c := -fno-builtin`.
 
 O         ?= build
@@ -55,10 +56,11 @@ guest-tests-x86_64 :=
 tools-src :=
 tools-tests :=
 tools-fuzz :=
+toolstack-tests :=
 include $(sort $(shell find hv tools tests -name build.mk 2>/dev/null))
 
 listed  := $(core-src) $(boot-src) $(freestanding-src) $(arm64-src) $(x86_64-src) $(host-src) \
-	   $(unit-tests) $(fuzz-tests) $(tools-src) $(tools-tests) $(tools-fuzz) $(kr-src)
+	   $(unit-tests) $(fuzz-tests) $(tools-src) $(tools-tests) $(tools-fuzz) $(kr-src) $(toolstack-tests)
 missing := $(sort $(filter-out $(wildcard $(listed)),$(listed)))
 $(if $(missing),$(warning listed in a build.mk, but not there: $(missing)))
 
@@ -288,7 +290,7 @@ $O/$(1)/hv/arch/host/%.c.o: hv/arch/host/%.c $O/$(1)/.flags | $(ready)
 $O/$(1)/tests/%.c.o: tests/%.c $O/$(1)/.flags | $(ready)
 	$$(call say,HOSTCC,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(cmd-$(1)) $$(inc-$(1)) -Itests -Itests/unit -MMD -MP -c -o $$@ $$<
+	$(Q)$$(cmd-$(1)) $$(inc-$(1)) -Itests -Itests/unit -Itools -MMD -MP -c -o $$@ $$<
 
 $O/$(1)/%.c.o: %.c $O/$(1)/.flags | $(ready)
 	$$(call say,HOSTCC,$$@)
@@ -366,6 +368,16 @@ $O/$(1:.c=): $O/tools/host/$(1).o $O/tools/host/libtools.a
 endef
 $(foreach t,$(tools-tests),$(eval $(call tools-test,$(t))))
 unit-programs += $(patsubst %.c,$O/%,$(tools-tests))
+
+# The toolstack over the simulated machine.
+define toolstack-test
+$O/$(1:.c=): $O/host/$(1).o $(patsubst %,$O/tools/host/%.o,$(filter-out tools/stored/%,$(tools-src))) $O/host/libhvcore.a
+	$$(call say,HOSTLD,$$@)
+	$(Q)mkdir -p $$(@D) && $(cc-host) $(asan) -o $$@ $$^ -lcmocka $(lib-tools)
+-include $O/host/$(1:.c=.d) $O/host/$(1).d
+endef
+$(foreach t,$(toolstack-tests),$(eval $(call toolstack-test,$(t))))
+unit-programs += $(patsubst %.c,$O/%,$(toolstack-tests))
 
 define tools-fuzzer
 $O/$(1:.c=): $O/tools/fuzz/$(1).o $O/tools/fuzz/libtools.a
