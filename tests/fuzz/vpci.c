@@ -15,7 +15,7 @@
 #include "../unit/vpci.h"
 #include <xen/domctl.h>
 
-#define MAX_OPS    300u
+#define MAX_OPS    120u
 #define KEPT_START 0xe0000000ull /* protected */
 #define KEPT_SIZE  0x00100000ull
 
