@@ -4,6 +4,9 @@
 QEMU's edu device is driven from outside the machine, through QEMU's own test socket, as a device
 would be that somebody else has taken over.
 """
+import hashlib
+import random
+import re
 import socket
 import struct
 import time
@@ -122,7 +125,7 @@ def test_a_device_of_dom0_reaches_dom0_and_nothing_else(boot, tmp_path):
     run = boot(arch="x86_64", options="console=com1 loglvl=all guest_loglvl=all dom0_mem=256M", memory=1024,
                dom0=Kernel("kernel", "quiet memmap=64K$%#x" % PAGE),
                qemu_args=["-qtest", "unix:%s,server=on,wait=off" % path, "-qtest-log", "/dev/null",
-                          "-device", "amd-iommu", "-device", "edu,addr=%d,dma_mask=0xffffffff" % SLOT])
+                          "-device", "edu,addr=%d,dma_mask=0xffffffff" % SLOT])
     run.expect_guest("dom0", 180)
     outside = Outside(path)
     peek = lambda at: int(run.shell("devmem %#x 64" % at)[1], 0)
@@ -147,6 +150,48 @@ def test_a_device_of_dom0_reaches_dom0_and_nothing_else(boot, tmp_path):
     assert peek(IOMMU_REGISTERS + 0x18) == 2**64 - 1
     assert outside.ask("readq %#x" % (IOMMU_REGISTERS + 0x18)) & 1
     assert "00:02.0" not in run.shell("ls /sys/bus/pci/devices")[1]
+
+
+@pytest.mark.full
+def test_nvme_and_virtio_of_dom0(boot, tmp_path):
+    """Devices with MSI-X tables: read, written, led to other CPUs, reset, taken out and found again."""
+    half = 8 << 20
+    args, disks = [], {}
+    for name, device in (("nvme0n1", "nvme,serial=1"), ("vda", "virtio-blk-pci,iommu_platform=on,disable-legacy=on")):
+        disks[name] = tmp_path / name
+        disks[name].write_bytes(random.Random(name).randbytes(2 * half))
+        args += ["-drive", "file=%s,format=raw,if=none,id=%s" % (disks[name], name),
+                 "-device", "%s,drive=%s%s" % (device, name, ",addr=6" if name == "nvme0n1" else "")]
+    args += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,iommu_platform=on,disable-legacy=on"]
+    run = boot(arch="x86_64", options="console=com1 guest_loglvl=all dom0_mem=384M", memory=1024, qemu_args=args,
+               dom0=Kernel("kernel", "quiet kmods=nvme,virtio_pci,virtio_blk,virtio_net", "machine"))
+    run.expect_guest("dom0", 240)
+
+    def sums(first):
+        text = run.shell("echo 3 >/proc/sys/vm/drop_caches; for d in %s; do dd if=/dev/$d bs=1M skip=%d count=8 "
+                         "2>/dev/null | md5sum; done" % (" ".join(disks), 0 if first else 8), 200)[1]
+        return re.findall(r"[0-9a-f]{32}", text)
+
+    want = [hashlib.md5(path.read_bytes()[:half]).hexdigest() for path in disks.values()]
+    assert sums(True) == want
+    status, text = run.shell("for d in %s; do dd if=/dev/$d of=/dev/$d bs=1M count=8 seek=8 conv=notrunc 2>&1 & done; "
+                             "wait; sync" % " ".join(disks), 200)
+    assert status == 0 and sums(False) == want, text
+    for path in disks.values():
+        data = path.read_bytes()
+        assert data[:half] == data[half:]
+    # To the other CPU and back, while they are in use.
+    run.shell("for i in 1 2 1 2; do for f in /proc/irq/*/smp_affinity; do echo $i >$f; done 2>/dev/null; "
+              "dd if=/dev/vda of=/dev/null bs=1M count=2 2>/dev/null; done", 100)
+    assert sums(True) == want
+    status, text = run.shell("ifconfig eth0 10.0.2.15; ping -c 3 -W 10 10.0.2.2", 60)
+    assert status == 0, text
+    # Out of dom0's kernel, which gives it back, and in again.
+    text = run.shell("cd /sys/bus/pci; echo 1 >devices/0000:00:06.0/remove; ls devices; echo 1 >rescan; ls devices", 60)[1]
+    assert text.count("00:06.0") == 1, text
+    run.shell("for i in $(seq 60); do [ -b /dev/nvme0n1 ] && break; sleep 1; done", 100)
+    assert sums(True) == want
+    assert not re.search(r"timeout, |NETDEV WATCHDOG|nobody cared|Call Trace|Failed to add|AMD-Vi \d", run.text())
 
 
 def test_a_broken_ivrs_is_named_and_not_used(boot, tmp_path):
