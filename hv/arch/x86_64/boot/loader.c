@@ -35,6 +35,16 @@ static const void *at(uint64_t pa, uint64_t size)
 	return pa && pa < MAPPED && size <= MAPPED - pa ? (const void *)(DIRECT_BASE + pa) : NULL;
 }
 
+/* A copy of the n-th of some structures, which need not be aligned. False: not in mapped memory. */
+static bool fetch(void *to, uint64_t pa, uint64_t n, uint64_t size)
+{
+	const char *from = at(pa, (n + 1) * size);
+
+	if (from)
+		memcpy(to, from + n * size, size);
+	return from;
+}
+
 /* A copy that stays; cut when the buffer is full, and said. */
 static const char *keep(const char *s, size_t max)
 {
@@ -131,6 +141,10 @@ struct mb1_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
 	uint32_t syms[4], mmap_length, mmap_addr;
 };
+/* More than there is room for, so that it is said; not 2^32. */
+#define MODULES_READ    (BOOT_MAX_MODULES + 1)
+#define ENTRIES_READ    1024u
+
 #define MB1_HAS_CMDLINE BIT(2)
 #define MB1_HAS_MODULES BIT(3)
 #define MB1_HAS_MEMMAP  BIT(6)
@@ -147,15 +161,16 @@ struct PACKED mb1_memory {
 
 static bool read_mb1(uint64_t info)
 {
-	const struct mb1_info *mb = at(info, sizeof(*mb));
-	const struct mb1_module *mod;
+	struct mb1_module mod;
+	struct mb1_info mb;
 	uint64_t pos, end;
 
-	if (!mb || !(mb->flags & MB1_HAS_MEMMAP) || !at(mb->mmap_addr, mb->mmap_length)) {
+	if (!fetch(&mb, info, 0, sizeof(mb)) || !(mb.flags & MB1_HAS_MEMMAP) ||
+	    !at(mb.mmap_addr, mb.mmap_length)) {
 		log_error("boot loader: multiboot information without a memory map");
 		return false;
 	}
-	for (pos = mb->mmap_addr, end = pos + mb->mmap_length;
+	for (pos = mb.mmap_addr, end = pos + mb.mmap_length;
 	     end - pos >= sizeof(struct mb1_memory);) {
 		const struct mb1_memory *m = at(pos, sizeof(*m));
 
@@ -164,15 +179,17 @@ static bool read_mb1(uint64_t info)
 			break;
 		pos += m->size + 4ull;
 	}
-	boot_info.cmdline = mb->flags & MB1_HAS_CMDLINE ? keep_at(mb->cmdline) : "";
-	if (!(mb->flags & MB1_HAS_MODULES))
+	boot_info.cmdline = mb.flags & MB1_HAS_CMDLINE ? keep_at(mb.cmdline) : "";
+	if (!(mb.flags & MB1_HAS_MODULES))
 		return true;
-	mod = at(mb->mods_addr, (uint64_t)mb->mods_count * sizeof(*mod));
-	if (!mod)
-		log_error("boot loader: a list of %u modules at %x: left out", mb->mods_count,
-			  mb->mods_addr);
-	for (uint32_t i = 0; mod && i < mb->mods_count; i++)
-		add_module(mod[i].start, mod[i].end, keep_at(mod[i].string));
+	if (!at(mb.mods_addr, (uint64_t)mb.mods_count * sizeof(mod)) && mb.mods_count) {
+		log_error("boot loader: a list of %u modules at %x: left out", mb.mods_count,
+			  mb.mods_addr);
+		return true;
+	}
+	for (uint32_t i = 0; i < MIN(mb.mods_count, MODULES_READ); i++)
+		if (fetch(&mod, mb.mods_addr, i, sizeof(mod)))
+			add_module(mod.start, mod.end, keep_at(mod.string));
 	return true;
 }
 
@@ -208,9 +225,10 @@ static void read_mb2_memmap(const struct mb2_memmap *t)
 		return;
 	}
 	for (; (size_t)(end - p) >= t->entry_size; p += t->entry_size) {
-		const struct mb2_memory *m = (const struct mb2_memory *)p;
+		struct mb2_memory m;
 
-		add_memory(m->start, m->length, m->type);
+		memcpy(&m, p, sizeof(m));
+		add_memory(m.start, m.length, m.type);
 	}
 }
 
@@ -238,7 +256,7 @@ static void read_mb2_tag(const struct mb2_tag *t, uint64_t pa)
 
 static bool read_mb2(uint64_t info)
 {
-	const uint32_t *head = at(info, 8);
+	const uint32_t *head = info % 8 ? NULL : at(info, 8); /* 3.3: on an 8-byte boundary */
 	uint64_t size = head ? head[0] : 0, pos = 8;
 
 	if (size < 16 || !at(info, size)) {
@@ -265,29 +283,34 @@ static bool read_mb2(uint64_t info)
 
 static bool read_pvh(uint64_t info)
 {
-	const struct hvm_start_info *s = at(info, sizeof(*s));
-	const struct hvm_memmap_table_entry *map;
-	const struct hvm_modlist_entry *mod;
+	struct hvm_memmap_table_entry map;
+	struct hvm_modlist_entry mod;
+	struct hvm_start_info s;
 
-	if (!s || s->magic != XEN_HVM_START_MAGIC_VALUE || s->version < 1) {
+	if (!fetch(&s, info, 0, sizeof(s)) || s.magic != XEN_HVM_START_MAGIC_VALUE ||
+	    s.version < 1) {
 		log_error("boot loader: PVH start info without a memory map");
 		return false;
 	}
-	map = at(s->memmap_paddr, (uint64_t)s->memmap_entries * sizeof(*map));
-	for (uint32_t i = 0; map && i < s->memmap_entries; i++)
-		add_memory(map[i].addr, map[i].size, map[i].type);
-	boot_info.cmdline = keep_at(s->cmdline_paddr);
-	mod = at(s->modlist_paddr, (uint64_t)s->nr_modules * sizeof(*mod));
-	if (!mod && s->nr_modules)
-		log_error("boot loader: a list of %u modules at %llx: left out", s->nr_modules,
-			  (unsigned long long)s->modlist_paddr);
-	for (uint32_t i = 0; mod && i < s->nr_modules; i++)
-		add_module(mod[i].paddr, mod[i].paddr + mod[i].size, keep_at(mod[i].cmdline_paddr));
-	rsdp = s->rsdp_paddr;
-	if (!map)
-		log_error("boot loader: PVH memory map of %u entries at %llx", s->memmap_entries,
-			  (unsigned long long)s->memmap_paddr);
-	return map != NULL;
+	if (!at(s.memmap_paddr, (uint64_t)s.memmap_entries * sizeof(map))) {
+		log_error("boot loader: PVH memory map of %u entries at %llx", s.memmap_entries,
+			  (unsigned long long)s.memmap_paddr);
+		return false;
+	}
+	for (uint32_t i = 0; i < MIN(s.memmap_entries, ENTRIES_READ); i++)
+		if (fetch(&map, s.memmap_paddr, i, sizeof(map)))
+			add_memory(map.addr, map.size, map.type);
+	boot_info.cmdline = keep_at(s.cmdline_paddr);
+	rsdp = s.rsdp_paddr;
+	if (!at(s.modlist_paddr, (uint64_t)s.nr_modules * sizeof(mod)) && s.nr_modules) {
+		log_error("boot loader: a list of %u modules at %llx: left out", s.nr_modules,
+			  (unsigned long long)s.modlist_paddr);
+		return true;
+	}
+	for (uint32_t i = 0; i < MIN(s.nr_modules, MODULES_READ); i++)
+		if (fetch(&mod, s.modlist_paddr, i, sizeof(mod)))
+			add_module(mod.paddr, mod.paddr + mod.size, keep_at(mod.cmdline_paddr));
+	return true;
 }
 
 bool loader_read(uint32_t magic, uint32_t info)

@@ -658,7 +658,7 @@ static enum emul_result string_element(struct emul *e, const struct insn *in)
 	switch (in->code.op) {
 	case OP_LODS: reg_set(e, in, 0, in->size, v); return EMUL_DONE;
 	case OP_OUTS: io = (uint32_t)v; return e->ops->port(e, port, in->size, true, &io);
-	default: return e->ops->write(e, string_target(e, in), in->size, v);
+	default: return e->ops->write(e, string_target(e, in), in->size, v & mask_of(in->size));
 	}
 }
 

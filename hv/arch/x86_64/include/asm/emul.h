@@ -23,7 +23,7 @@ enum emul_seg { EMUL_ES, EMUL_CS, EMUL_SS, EMUL_DS, EMUL_FS, EMUL_GS };
 
 struct emul;
 
-/* Call-backs return EMUL_DONE, EMUL_FAULT (fault filled in), or EMUL_WAIT. `va` is linear; 1, 2, 4 or 8 bytes. */
+/* Call-backs return EMUL_DONE, EMUL_FAULT (fault filled in), or EMUL_WAIT. `va` is linear; 1, 2, 4 or 8 bytes, the rest of a value is 0. */
 struct emul_ops {
 	enum emul_result (*read)(struct emul *e, uint64_t va, unsigned size, uint64_t *value);
 	enum emul_result (*write)(struct emul *e, uint64_t va, unsigned size, uint64_t value);
