@@ -9,6 +9,8 @@ Krypton and Debian's Xen.
 QEMU's guest-loader can only write modules of dom0, so its tree is dumped, completed here and
 given back with -dtb; the files are put in memory by its generic loader.
 """
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -90,6 +92,16 @@ class Domain(Kernel):
         return node
 
 
+@contextlib.contextmanager
+def alone():
+    """One of several test processes at a time."""
+    (BUILD / "images").mkdir(parents=True, exist_ok=True)
+    with open(BUILD / "images/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@alone()
 def image(arch, kernel, machine=False):
     """images/initrd's result for a kernel, made when missing or older than its recipe."""
     path = BUILD / "images" / ("%s-%s%s.cpio" % (arch, kernel, "-machine" if machine else ""))
@@ -105,6 +117,7 @@ def image(arch, kernel, machine=False):
     return path
 
 
+@alone()
 def dom0_image(arch, kernel, extra=None):
     """images/dom0's result for a kernel, made when what goes into it has changed. extra: a folder
     that is copied over it."""

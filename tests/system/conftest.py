@@ -22,7 +22,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """The long ones are left out, not skipped: a skip in the result always means something."""
+    """The long ones are left out, not skipped: a skip in the result always means something. What shares a
+    machine within its file, or calls make, stays together when several processes share the tests."""
+    for item in items:
+        stem = item.path.stem
+        if stem not in ("test_boot", "test_guests"):
+            makes = stem.startswith(("test_kr", "test_stored"))
+            item.add_marker(pytest.mark.xdist_group("tools" if makes else stem))
     if not config.getoption("--full"):
         out = [i for i in items if i.get_closest_marker("full")]
         items[:] = [i for i in items if i not in out]
