@@ -99,12 +99,15 @@ class Store:
     def kill_server(self):
         os.kill(self.server(), signal.SIGKILL)
 
-    def proportional_size(self):
-        """Memory of all its processes, shared pages divided among them, in KiB."""
+    def memory(self):
+        """
+        What all its processes need for data, in KiB: anonymous and shared memory, shared pages divided among them. (Programs are
+        left out: one is linked with libraries that everybody shares, the other is static.)
+        """
         total = 0
         for pid in {self.process.pid, self.server()}:
             for line in pathlib.Path("/proc/%d/smaps_rollup" % pid).read_text().splitlines():
-                if line.startswith("Pss:"):
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
                     total += int(line.split()[1])
         return total
 

@@ -14,6 +14,7 @@ By hand: differential.py SEED COUNT [KILL]
 import random
 import sys
 import tempfile
+import time
 
 import wire
 from daemons import Store
@@ -100,14 +101,33 @@ class Pair:
     def report(self, what):
         return "\n".join([what] + [repr(t) for t in self.trace[-60:]])
 
+    @staticmethod
+    def settled(clients):
+        """
+        Every client's events so far: a reply comes after the events before it, so one more request shows them all. All at
+        once, for a domain is held up while others have not taken the events that it caused.
+        """
+        waiting = {client: client.send(wire.GET_DOMAIN_PATH, b"1\0") for client in clients}
+        end = time.monotonic() + 30
+        while waiting:
+            for client, number in list(waiting.items()):
+                try:
+                    kind, got, _, payload = client.receive(0.01 if len(waiting) > 1 else 1)
+                except TimeoutError:
+                    assert time.monotonic() < end, "no answer"
+                    continue
+                if kind == wire.WATCH_EVENT:
+                    client.events.append(tuple(payload.split(b"\0")[:2]))
+                else:
+                    assert got == number
+                    del waiting[client]
+        events = [sorted(set(c.events)) for c in clients]   # Debian's leaves out what it has queued already
+        for client in clients:
+            client.events = []
+        return events
+
     def same_events(self):
-        """A reply comes after the events before it, so one more request shows them all."""
-        for client in range(len(self.open)):
-            seen = []
-            for clients in self.clients:
-                clients[client].call(wire.GET_DOMAIN_PATH, "1")
-                seen.append(sorted(set(clients[client].events)))   # Debian's leaves out what it has queued already
-                clients[client].events = []
+        for client, seen in enumerate(zip(*(self.settled(clients) for clients in self.clients))):
             # Debian's forgets, at a commit, who could read what was removed; xenstore.txt promises the event.
             more = self.trace and self.trace[-1][1] == wire.TX_END and client > 1
             same = set(seen[0]) >= set(seen[1]) if more else seen[0] == seen[1]

@@ -279,7 +279,7 @@ def test_a_flooding_guest_hurts_itself_alone(stores):
             flooder.put(message, timeout=0.01)
         quiet.write("x", "1")
         assert dom0.read("/local/domain/2/x") == b"1"
-    assert store.proportional_size() < 400 * 1024
+    assert store.memory() < 400 * 1024
 
 
 def test_a_socket_that_does_not_read(stores):

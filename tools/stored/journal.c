@@ -15,7 +15,7 @@
 #define MAGIC   0x31304c4e524a524bull /* "KRJRNL01" */
 #define STEP    (64u * 1024)          /* files grow by this */
 #define RESERVE (4ull << 30)          /* of addresses, so that nothing ever moves */
-#define LONG    (128u * 1024)         /* records worth saving the state for */
+#define LONG    (64u * 1024)          /* records worth saving the state for */
 
 /* A transfer that may be under way. It counts while `at` is the end of the records. */
 struct in_flight {
@@ -321,7 +321,7 @@ bool journal_is_long(void)
 	if (!kept || !now)
 		return false;
 	records = tail - head(now)->first;
-	return records > LONG && records > 2 * head(now)->state_len;
+	return records > LONG && records > head(now)->state_len / 4;
 }
 
 void journal_save(const void *state, size_t len)

@@ -396,8 +396,9 @@ static int op_mkdir(struct request *r)
 	struct node *node, *above;
 	int err = only_path(r);
 
-	if (!err)
-		err = find(r, PERM_WRITE, false, &node, &above);
+	if (err)
+		return err;
+	err = find(r, PERM_WRITE, false, &node, &above);
 	if (!err)
 		return ok(r);
 	if (err == -ENOENT)
@@ -887,6 +888,7 @@ uint64_t proto_try(struct conn *c, struct txn *t, struct txn_entry *e)
 	r->changed = false;
 	run(r);
 	e->changed = r->changed;
+	r->m = NULL;
 	return r->answer;
 }
 

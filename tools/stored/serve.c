@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <grp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +28,12 @@
 struct link {
 	struct conn *conn;
 	int fd;
-	bool reading, writing;
+	bool reading;
 	bool queued; /* ring: to be looked at in this round or the next */
 	struct link *next;
 	uint64_t done_then; /* its output when it was last looked at for progress */
-	struct event read, write;
+	struct event read;
+	struct event *write; /* only while it is waited for */
 };
 
 /* What a record about a ring that begins anew holds. */
@@ -201,15 +203,19 @@ static void set_reading(struct link *l, bool on)
 		event_del(&l->read);
 }
 
+static void socket_writable(int fd, short what, void *context);
+
 static void set_writing(struct link *l, bool on)
 {
-	if (l->writing == on)
+	if ((l->write != NULL) == on)
 		return;
-	l->writing = on;
-	if (on)
-		event_add(&l->write, NULL);
-	else
-		event_del(&l->write);
+	if (on) {
+		l->write = event_new(base, l->fd, EV_WRITE | EV_PERSIST, socket_writable, l);
+		event_add(l->write, NULL);
+	} else {
+		event_free(l->write);
+		l->write = NULL;
+	}
 }
 
 static void close_socket(struct conn *c)
@@ -355,7 +361,6 @@ static void link_socket(struct conn *c, int fd)
 	l->fd = fd;
 	c->host = l;
 	event_assign(&l->read, base, fd, EV_READ | EV_PERSIST, socket_readable, l);
-	event_assign(&l->write, base, fd, EV_WRITE | EV_PERSIST, socket_writable, l);
 	set_reading(l, true);
 	set_writing(l, conn_queued(c) > 0);
 }
@@ -701,6 +706,7 @@ int serve(struct setup *s)
 	store_log = log_to;
 	conn_leaves = ring_leaves;
 	signal(SIGPIPE, SIG_IGN);
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* a saved state's memory goes back at once */
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = (uint64_t)getpid();
 	base = event_base_new();

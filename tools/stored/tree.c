@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tree.h"
+#include "trie.h"
 
 uint64_t tree_generation, tree_order;
-static uint64_t hash_seed;
+uint64_t tree_seed;
 
 /*
  * Guests are limited before they can exhaust memory; when it ends all the same there is nothing sensible left
@@ -123,23 +123,12 @@ static void name_put(struct name *n)
 
 /* ---- the trie of children ------------------------------------------------------------------------ */
 
-/*
- * Five bits of the hash a level. A slot holds a node or, its lowest bit set, a deeper trie. Where
- * the hash is used up (LEVELS), names with one hash stand in a row and map is unused.
- */
-struct trie {
-	uint32_t refs;
-	uint32_t map; /* which of the 32 values have a slot */
-	uint32_t n;
-	uintptr_t slot[];
-};
-
 #define LEVELS 7
 
 uint32_t tree_hash(const void *data, size_t len)
 {
 	const unsigned char *p = data;
-	uint64_t h = hash_seed ^ (len * 0x9e3779b97f4a7c15ull);
+	uint64_t h = tree_seed ^ (len * 0x9e3779b97f4a7c15ull);
 
 	while (len > 0) {
 		uint64_t part = 0;
@@ -157,33 +146,19 @@ uint32_t tree_hash(const void *data, size_t len)
 
 void tree_init(uint64_t seed)
 {
-	hash_seed = seed;
+	tree_seed = seed;
 	tree_generation = 0;
 	tree_order = 0;
 }
 
-static bool is_trie(uintptr_t slot)
-{
-	return slot & 1;
-}
-
-static struct trie *as_trie(uintptr_t slot)
-{
-	return (struct trie *)(slot - 1);
-}
-
-static uintptr_t trie_slot(struct trie *t)
-{
-	return (uintptr_t)t + 1;
-}
-
-static struct trie *trie_new(unsigned n)
+struct trie *trie_new(unsigned n)
 {
 	struct trie *t = must_alloc(sizeof(*t) + n * sizeof(t->slot[0]));
 
 	t->refs = 1;
 	t->map = 0;
 	t->n = n;
+	t->mark = 0;
 	return t;
 }
 
@@ -195,8 +170,6 @@ static void slot_get(uintptr_t slot)
 		tree_get((struct node *)slot);
 }
 
-static void trie_put(struct trie *t);
-
 static void slot_put(uintptr_t slot)
 {
 	if (is_trie(slot))
@@ -205,7 +178,7 @@ static void slot_put(uintptr_t slot)
 		tree_put((struct node *)slot);
 }
 
-static void trie_put(struct trie *t)
+void trie_put(struct trie *t)
 {
 	if (!t || --t->refs > 0)
 		return;
@@ -426,7 +399,7 @@ static struct node *node_own(struct node **at)
 	return copy;
 }
 
-void tree_adopt(struct node *parent, struct node *kid)
+static void adopt(struct node *parent, struct node *kid)
 {
 	parent->kids = trie_add(parent->kids, 0, kid);
 	parent->nr_kids++;
@@ -587,7 +560,7 @@ void tree_create(struct node **root, const char *path, struct blob *value, struc
 	while (next_part(&rest, &len)) {
 		kid = tree_make(rest, len, ++tree_order, rest[len] ? nothing : value, perms);
 		charge(ledger, kid, 1);
-		tree_adopt(node, kid);
+		adopt(node, kid);
 		node->generation = node->kids_generation = ++tree_generation;
 		node = kid;
 		rest += len;

@@ -75,7 +75,8 @@ struct tree_ledger {
 	void *context;
 };
 
-/* Seeds the hash of names; call once, before any tree. */
+/* Seeds the hash of names; call once, before any tree. A saved tree needs the seed that it was made with. */
+extern uint64_t tree_seed;
 void tree_init(uint64_t seed);
 
 struct blob *blob_new(const void *data, size_t len); /* one reference, the caller's */
@@ -129,7 +130,6 @@ void tree_forget(struct node **root, domid id, struct tree_ledger *ledger,
 /* For the loader of a saved state: a node and its children by hand. */
 struct node *tree_make(const char *name, size_t len, uint64_t order, struct blob *value,
 		       struct perms *perms);
-void tree_adopt(struct node *parent, struct node *kid); /* takes over the caller's reference */
 /* The counters behind generations and orders, for the saved state. */
 extern uint64_t tree_generation, tree_order;
 

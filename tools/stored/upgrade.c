@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store's state as bytes. Trees share nodes (a transaction's with the store's): each node is written once, after
- * its children, and named by its number, so that what was shared is shared again.
+ * The store's state as bytes. Trees share nodes (a transaction's with the store's): each node and each part of its
+ * children's trie is written once, after what is below it, and named by its number, so that what was shared is shared again.
  *
  *	"KRSTATE1", counters, quotas, special permissions,
- *	nodes (children first) ended by a 0, the root's number,
+ *	nodes and tries (children first), the root's number,
  *	domains, connections each with its watches and transactions
  *
  * Integers are of the host's order: a state never leaves the machine.
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "store.h"
+#include "trie.h"
 #include "upgrade.h"
 
 static const char magic[8] = "KRSTATE1";
@@ -69,33 +70,49 @@ static void put_perms(const struct perms *p)
 	}
 }
 
-/* Nodes are numbered from 1 in each state; their marks count on over all states, so none must be cleared. */
+enum object { OBJECT_END, OBJECT_NODE, OBJECT_TRIE };
+
+/* Nodes and tries are numbered from 1 in each state; their marks count on over all states, so none must be cleared. */
 static uint32_t marks, first_mark;
 
-static int put_node(struct node *node, void *context);
+static void put_node(struct node *node);
 
-static int put_number(struct node *kid, void *context)
+static void put_trie(struct trie *t)
 {
-	put32(kid->mark - first_mark);
-	return 0;
+	if (t->mark > first_mark)
+		return;
+	for (uint32_t i = 0; i < t->n; i++)
+		if (is_trie(t->slot[i]))
+			put_trie(as_trie(t->slot[i]));
+		else
+			put_node((struct node *)t->slot[i]);
+	t->mark = ++marks;
+	put8(OBJECT_TRIE);
+	put32(t->map);
+	put32(t->n);
+	for (uint32_t i = 0; i < t->n; i++)
+		put32(is_trie(t->slot[i]) ? as_trie(t->slot[i])->mark - first_mark
+					  : ((struct node *)t->slot[i])->mark - first_mark);
 }
 
-static int put_node(struct node *node, void *context)
+static void put_node(struct node *node)
 {
 	if (node->mark > first_mark)
-		return 0;
-	tree_each(node, put_node, NULL);
+		return;
+	if (node->kids)
+		put_trie(node->kids);
 	node->mark = ++marks;
-	put32(node->mark - first_mark);
+	put8(OBJECT_NODE);
 	put64(node->generation);
 	put64(node->kids_generation);
+	put64(node->domains);
 	put64(node->name ? node->name->order : 0);
 	put_bytes(node->name ? node->name->text : "", node->name ? node->name->len : 0);
 	put_bytes(node->value->data, node->value->len);
 	put_perms(node->perms);
 	put32(node->nr_kids);
-	tree_each(node, put_number, NULL);
-	return 0;
+	put32(node->kids_bytes);
+	put32(node->kids ? node->kids->mark - first_mark : 0);
 }
 
 static uint32_t number(const struct node *node)
@@ -103,20 +120,33 @@ static uint32_t number(const struct node *node)
 	return node->mark - first_mark;
 }
 
-static int clear_mark(struct node *node, void *context)
+static void clear_marks(struct trie *t)
 {
-	node->mark = 0;
-	return tree_each(node, clear_mark, NULL);
+	for (uint32_t i = 0; t && i < t->n; i++)
+		if (is_trie(t->slot[i])) {
+			clear_marks(as_trie(t->slot[i]));
+		} else {
+			((struct node *)t->slot[i])->mark = 0;
+			clear_marks(((struct node *)t->slot[i])->kids);
+		}
+	if (t)
+		t->mark = 0;
+}
+
+static void clear_tree(struct node *root)
+{
+	root->mark = 0;
+	clear_marks(root->kids);
 }
 
 /* Once in four thousand million nodes. */
 static void restart_marks(void)
 {
-	clear_mark(store_root, NULL);
+	clear_tree(store_root);
 	for (struct conn *c = conns; c; c = c->next)
 		for (struct txn *t = c->txns; t; t = t->next) {
-			clear_mark(t->base, NULL);
-			clear_mark(t->root, NULL);
+			clear_tree(t->base);
+			clear_tree(t->root);
 		}
 	marks = 0;
 }
@@ -126,13 +156,13 @@ static void put_nodes(void)
 	if (marks > UINT32_MAX / 2)
 		restart_marks();
 	first_mark = marks;
-	put_node(store_root, NULL);
+	put_node(store_root);
 	for (struct conn *c = conns; c; c = c->next)
 		for (struct txn *t = c->txns; t; t = t->next) {
-			put_node(t->base, NULL);
-			put_node(t->root, NULL);
+			put_node(t->base);
+			put_node(t->root);
 		}
-	put32(0);
+	put8(OBJECT_END);
 	put32(number(store_root));
 }
 
@@ -186,8 +216,8 @@ static void put_conn(const struct conn *c)
 	put32(c->ring.req_cons);
 	put32(c->ring.rsp_prod);
 	put32(c->ring.port);
-	put_bytes(c->in, c->in_len);
-	put_bytes(c->out ? c->out + c->out_at : NULL, conn_queued(c));
+	put_bytes(c->in ? (const char *)c->in : "", c->in_len);
+	put_bytes(c->out ? (const char *)c->out + c->out_at : "", conn_queued(c));
 	put64(c->out_done);
 	put32(c->pending_end - c->pending_at);
 	for (uint32_t i = c->pending_at; i < c->pending_end; i++) {
@@ -219,6 +249,7 @@ void *upgrade_save(size_t *len)
 	uint32_t n = 0;
 
 	put(magic, sizeof(magic));
+	put64(tree_seed);
 	put64(tree_generation);
 	put64(tree_order);
 	put64(watch_order);
@@ -344,50 +375,118 @@ static struct perms *take_perms(void)
 	return p;
 }
 
-static struct node **loaded; /* by number; each with a reference of ours */
+/* By number: as in a trie's slot, each with a reference of ours. */
+static uintptr_t *loaded;
 static uint32_t nr_loaded, size_loaded;
 
-static struct node *by_number(uint32_t n)
+static void keep_loaded(uintptr_t object)
 {
+	if (nr_loaded == size_loaded) {
+		size_loaded = size_loaded ? 2 * size_loaded : 256;
+		loaded = must_realloc(loaded, size_loaded * sizeof(*loaded));
+	}
+	loaded[nr_loaded++] = object;
+}
+
+/* Another reference to an object; 0 when there is none. */
+static uintptr_t by_number(uint32_t n)
+{
+	uintptr_t object;
+
 	if (n == 0 || n > nr_loaded) {
+		source.bad = true;
+		return 0;
+	}
+	object = loaded[n - 1];
+	if (is_trie(object))
+		as_trie(object)->refs++;
+	else
+		tree_get((struct node *)object);
+	return object;
+}
+
+static struct node *node_by_number(uint32_t n)
+{
+	uintptr_t object = by_number(n);
+
+	if (object && is_trie(object)) {
+		trie_put(as_trie(object));
 		source.bad = true;
 		return NULL;
 	}
-	return tree_get(loaded[n - 1]);
+	return (struct node *)object;
 }
 
-static void take_node(uint32_t n)
+static void take_trie(void)
 {
-	uint64_t generation = take64(), kids_generation = take64(), order = take64();
-	uint32_t len, value_len, nr_kids;
+	uint32_t map = take32(), n = take_count(4);
+	struct trie *t;
+
+	if (source.bad)
+		return;
+	t = trie_new(n);
+	t->map = map;
+	for (t->n = 0; t->n < n && !source.bad; t->n += !source.bad)
+		t->slot[t->n] = by_number(take32());
+	keep_loaded(trie_slot(t));
+}
+
+static void take_node(void)
+{
+	uint64_t generation = take64(), kids_generation = take64(), domains = take64(),
+		 order = take64();
+	uint32_t len, value_len, kids;
 	const char *name = take_bytes(&len), *value = take_bytes(&value_len);
 	struct perms *perms = take_perms();
 	struct blob *blob = blob_new(value, value_len);
 	struct node *node;
+	uintptr_t trie;
 
-	nr_kids = take_count(4);
-	if (n != nr_loaded + 1 || !perms)
-		source.bad = true;
+	source.bad |= !perms;
 	if (!source.bad) {
 		node = tree_make(len ? name : NULL, len, order, blob, perms);
-		for (uint32_t i = 0; i < nr_kids; i++) {
-			struct node *kid = by_number(take32());
-
-			if (kid && kid->name)
-				tree_adopt(node, kid);
-			else
-				source.bad = true;
-		}
 		node->generation = generation;
 		node->kids_generation = kids_generation;
-		if (nr_loaded == size_loaded) {
-			size_loaded = size_loaded ? 2 * size_loaded : 256;
-			loaded = must_realloc((void *)loaded, size_loaded * sizeof(struct node *));
-		}
-		loaded[nr_loaded++] = node;
+		node->domains = domains;
+		node->nr_kids = take32();
+		node->kids_bytes = take32();
+		kids = take32();
+		trie = kids ? by_number(kids) : 0;
+		if (trie && is_trie(trie))
+			node->kids = as_trie(trie);
+		else if (trie)
+			tree_put((struct node *)trie);
+		source.bad |= kids && !node->kids;
+		keep_loaded((uintptr_t)node);
 	}
 	perms_put(perms);
 	blob_put(blob);
+}
+
+static void take_objects(void)
+{
+	while (!source.bad)
+		switch (take8()) {
+		case OBJECT_END: return;
+		case OBJECT_NODE: take_node(); break;
+		case OBJECT_TRIE: take_trie(); break;
+		default: source.bad = true;
+		}
+}
+
+static void forget_loaded(void)
+{
+	while (nr_loaded > 0) {
+		uintptr_t object = loaded[--nr_loaded];
+
+		if (is_trie(object))
+			trie_put(as_trie(object));
+		else
+			tree_put((struct node *)object);
+	}
+	free(loaded);
+	loaded = NULL;
+	size_loaded = 0;
 }
 
 static void take_domain(void)
@@ -430,8 +529,8 @@ static void take_txn(struct conn *c)
 
 	memset(t, 0, sizeof(*t));
 	t->id = take32();
-	t->base = by_number(take32());
-	t->root = by_number(take32());
+	t->base = node_by_number(take32());
+	t->root = node_by_number(take32());
 	memory = take64();
 	t->next = c->txns;
 	c->txns = t;
@@ -530,12 +629,11 @@ static void take_everything(void)
 			special_perms[i] = p;
 		}
 	}
-	while (!source.bad && (n = take32()) != 0)
-		take_node(n);
+	take_objects();
 	if (source.bad)
 		return;
 	tree_put(store_root);
-	store_root = by_number(take32());
+	store_root = node_by_number(take32());
 	n = take_count(44);
 	for (uint32_t i = 0; i < n && !source.bad; i++)
 		take_domain();
@@ -546,7 +644,7 @@ static void take_everything(void)
 
 bool upgrade_load(const void *state, size_t len)
 {
-	uint64_t generation, order;
+	uint64_t generation;
 	const char *p;
 
 	source.at = state;
@@ -555,16 +653,14 @@ bool upgrade_load(const void *state, size_t len)
 	p = take(sizeof(magic));
 	if (!p || memcmp(p, magic, sizeof(magic)) != 0)
 		return false;
-	/* Making nodes counts; what was read counts more. */
+	tree_seed = take64();
+	p = (const char *)source.at;
 	take_everything();
-	memcpy(&generation, (const uint8_t *)state + sizeof(magic), sizeof(generation));
-	memcpy(&order, (const uint8_t *)state + sizeof(magic) + 8, sizeof(order));
+	forget_loaded();
+	if (source.bad || !store_root)
+		return false;
+	/* Making nodes counted; what was read counts more. */
+	memcpy(&generation, p, sizeof(generation));
 	tree_generation = generation;
-	tree_order = order;
-	while (nr_loaded > 0)
-		tree_put(loaded[--nr_loaded]);
-	free((void *)loaded);
-	loaded = NULL;
-	size_loaded = 0;
-	return !source.bad && store_root;
+	return true;
 }
