@@ -59,11 +59,6 @@ static int debug_keys(struct sysctl_call *c)
 
 /* ---- memory and CPUs --------------------------------------------------------------------------- */
 
-static uint64_t free_frames(const struct mem_stats *s)
-{
-	return s->free + s->never;
-}
-
 static uint32_t highest_cpu(void)
 {
 	return read_once(&nr_cpus) - 1;
@@ -80,9 +75,9 @@ static uint32_t cpus_now(void)
 static int physinfo(struct sysctl_call *c)
 {
 	struct xen_sysctl_physinfo *info = &c->op.u.physinfo;
-	struct mem_stats s;
+	struct control_memory m;
 
-	frame_stats(&s);
+	control_memory(&m);
 	*info = (struct xen_sysctl_physinfo){
 		.threads_per_core = 1,
 		.cores_per_socket = 1,
@@ -91,10 +86,10 @@ static int physinfo(struct sysctl_call *c)
 		.nr_nodes = 1,
 		.capabilities = XEN_SYSCTL_PHYSCAP_hvm | XEN_SYSCTL_PHYSCAP_hap |
 				XEN_SYSCTL_PHYSCAP_gnttab_v1,
-		.total_pages = s.total,
-		.free_pages = free_frames(&s),
-		.scrub_pages = s.dirty,
-		.outstanding_pages = s.claimed,
+		.total_pages = m.total,
+		.free_pages = m.free,
+		.scrub_pages = m.dirty,
+		.outstanding_pages = m.claimed,
 		.max_mfn = frame_max() ? frame_max() - 1 : 0,
 	};
 	arch_physinfo(info);
@@ -105,10 +100,10 @@ static int physinfo(struct sysctl_call *c)
 static int availheap(struct sysctl_call *c)
 {
 	struct xen_sysctl_availheap *h = &c->op.u.availheap;
-	struct mem_stats s;
+	struct control_memory m;
 
-	frame_stats(&s);
-	h->avail_bytes = free_frames(&s) << PAGE_SHIFT;
+	control_memory(&m);
+	h->avail_bytes = m.free << PAGE_SHIFT;
 	c->answer = true;
 	return 0;
 }
@@ -156,11 +151,11 @@ static int numainfo(struct sysctl_call *c)
 	gva_t mem = handle_gva(n->meminfo), far = handle_gva(n->distance);
 	struct xen_sysctl_meminfo info;
 	uint32_t distance = LOCAL_DISTANCE;
-	struct mem_stats s;
+	struct control_memory m;
 	int err = 0;
 
-	frame_stats(&s);
-	info = (struct xen_sysctl_meminfo){ s.total << PAGE_SHIFT, free_frames(&s) << PAGE_SHIFT };
+	control_memory(&m);
+	info = (struct xen_sysctl_meminfo){ m.total << PAGE_SHIFT, m.free << PAGE_SHIFT };
 	if (n->num_nodes && mem.a)
 		err = guest_put(c->v, mem, &info);
 	if (!err && n->num_nodes && far.a)

@@ -17,9 +17,11 @@
 
 #include "../unit/sim.h"
 #include <arch/timer.h>
+#include <xen/domctl.h>
 #include <xen/hvm/params.h>
 #include <xen/physdev.h>
 #include <xen/platform.h>
+#include <xen/sysctl.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
@@ -27,7 +29,7 @@
 #define RAM_FRAMES 24u
 #define MAX_OPS    200u
 
-enum family { EVTCHN, GNTTAB, MEMORY, SCHED, OTHER, WILD, TOUCH, NR_FAMILIES };
+enum family { EVTCHN, GNTTAB, MEMORY, SCHED, OTHER, WILD, TOUCH, NR_FAMILIES, CONTROL };
 
 static struct {
 	const uint8_t *p, *end;
@@ -481,6 +483,137 @@ static void op_other(struct vcpu *v)
 		(void)sim_hypercall(v, nr, cmd, sim_arg(v).a, raw(2));
 }
 
+/*
+ * Domains made by domctl while the input runs: any id between the three and this one. The three themselves may be
+ * paused, resized and moved, but not destroyed: the end looks at them.
+ */
+#define MADE_IDS 12u
+
+static domid_t some_made(void)
+{
+	uint8_t n = u8();
+
+	return n < 150 ? (domid_t)(in.id[NR_DOMAINS - 1] + 1 + n % MADE_IDS) : some_domain();
+}
+
+static bool is_ours(domid_t id)
+{
+	for (unsigned i = 0; i < NR_DOMAINS; i++)
+		if (in.id[i] == id)
+			return true;
+	return false;
+}
+
+static void domctl_create(struct xen_domctl *op)
+{
+	op->domain = 0;
+	op->u.createdomain = (struct xen_domctl_createdomain){
+		.flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
+		.max_vcpus = some_small(3) + 1,
+		.max_evtchn_port = some_small(300),
+		.max_grant_frames = (int32_t)some_small(4) - 1,
+		.max_maptrack_frames = (int32_t)some_small(4) - 1,
+	};
+	if (u8() < 32)
+		fill((char *)&op->u.createdomain + u8() % 48, 4);
+}
+
+/* The fields of an operation: mostly ones that can be right, with handles into the caller's own frames. */
+static void domctl_fields(struct xen_domctl *op)
+{
+	void *at = (void *)(uintptr_t)(some_gfn() << PAGE_SHIFT);
+
+	switch (op->cmd) {
+	case XEN_DOMCTL_createdomain: domctl_create(op); break;
+	case XEN_DOMCTL_max_vcpus: op->u.max_vcpus.max = some_small(3) + 1; break;
+	case XEN_DOMCTL_max_mem: op->u.max_mem.max_memkb = some_small(200) * 4; break;
+	case XEN_DOMCTL_set_paging_mempool_size:
+		op->u.paging_mempool.size = (uint64_t)some_small(32) << PAGE_SHIFT;
+		break;
+	case XEN_DOMCTL_setvcpucontext:
+	case XEN_DOMCTL_getvcpucontext:
+		op->u.vcpucontext.vcpu = some_small(3);
+		op->u.vcpucontext.ctxt.p = at;
+		break;
+	case XEN_DOMCTL_setvcpuaffinity:
+	case XEN_DOMCTL_getvcpuaffinity:
+		op->u.vcpuaffinity.vcpu = some_small(3);
+		op->u.vcpuaffinity.flags = u8() & 7;
+		op->u.vcpuaffinity.cpumap_hard.bitmap.p = at;
+		op->u.vcpuaffinity.cpumap_hard.nr_bits = some_small(20);
+		op->u.vcpuaffinity.cpumap_soft = op->u.vcpuaffinity.cpumap_hard;
+		break;
+	case XEN_DOMCTL_gethvmcontext:
+	case XEN_DOMCTL_sethvmcontext:
+		op->u.hvmcontext.size = some_small(4096);
+		op->u.hvmcontext.buffer.p = u8() & 1 ? at : NULL;
+		break;
+	case XEN_DOMCTL_cacheflush:
+		op->u.cacheflush.start_pfn = some_gfn();
+		op->u.cacheflush.nr_pfns = some_small(64);
+		break;
+	default: fill(&op->u, 40);
+	}
+}
+
+static void op_domctl(struct vcpu *v)
+{
+	static const uint8_t cmds[] = {
+		XEN_DOMCTL_createdomain,      XEN_DOMCTL_destroydomain,
+		XEN_DOMCTL_pausedomain,       XEN_DOMCTL_unpausedomain,
+		XEN_DOMCTL_getdomaininfo,     XEN_DOMCTL_max_vcpus,
+		XEN_DOMCTL_max_mem,           XEN_DOMCTL_set_paging_mempool_size,
+		XEN_DOMCTL_setvcpucontext,    XEN_DOMCTL_getvcpucontext,
+		XEN_DOMCTL_setvcpuaffinity,   XEN_DOMCTL_getvcpuaffinity,
+		XEN_DOMCTL_scheduler_op,      XEN_DOMCTL_gethvmcontext,
+		XEN_DOMCTL_sethvmcontext,     XEN_DOMCTL_cacheflush,
+		XEN_DOMCTL_resumedomain,      XEN_DOMCTL_subscribe,
+		XEN_DOMCTL_set_target,        XEN_DOMCTL_settimeoffset,
+		XEN_DOMCTL_getpageframeinfo3,
+	};
+	struct xen_domctl op = { .cmd = u8() < 224 ? cmds[u8() % ARRAY_SIZE(cmds)] : u8(),
+				 .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+				 .domain = some_made() };
+
+	/*
+	 * What waits for a grace period, or for a vCPU to leave its CPU, makes progress only while the machine runs; and our own
+	 * three are not taken away or left paused.
+	 */
+	if (op.cmd == XEN_DOMCTL_destroydomain && (is_ours(op.domain) || !sim_in_guest()))
+		op.cmd = XEN_DOMCTL_getdomaininfo;
+	if (is_ours(op.domain) &&
+	    (op.cmd == XEN_DOMCTL_pausedomain || op.cmd == XEN_DOMCTL_setvcpucontext ||
+	     op.cmd == XEN_DOMCTL_max_mem || op.cmd == XEN_DOMCTL_sethvmcontext))
+		op.cmd = XEN_DOMCTL_getvcpuinfo;
+	domctl_fields(&op);
+	(void)sim_poke(v, sim_arg(v), &op, sizeof(op));
+	(void)sim_hypercall(v, __HYPERVISOR_domctl, sim_arg(v).a);
+}
+
+static void op_sysctl(struct vcpu *v)
+{
+	struct xen_sysctl op = { .cmd = u8() % 32,
+				 .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+	fill(&op.u, 48);
+	if (op.cmd == XEN_SYSCTL_getdomaininfolist) {
+		op.u.getdomaininfolist.max_domains = some_small(8);
+		op.u.getdomaininfolist.buffer.p = (void *)(uintptr_t)(some_gfn() << PAGE_SHIFT);
+	}
+	if (op.cmd == XEN_SYSCTL_debug_keys) /* some of them end the machine */
+		op.cmd = XEN_SYSCTL_physinfo;
+	(void)sim_poke(v, sim_arg(v), &op, sizeof(op));
+	(void)sim_hypercall(v, __HYPERVISOR_sysctl, sim_arg(v).a);
+}
+
+static void op_control(struct vcpu *v)
+{
+	if (u8() < 200)
+		op_domctl(v);
+	else
+		op_sysctl(v);
+}
+
 static void op_wild(struct vcpu *v)
 {
 	uint64_t a[6], nr = u8() < 200 ? u8() % 64 : raw(8);
@@ -514,19 +647,21 @@ static void op_touch(struct vcpu *v)
 static void one_operation(struct vcpu *v)
 {
 	uint8_t which = u8();
+	unsigned family = which % NR_FAMILIES;
 
 	in.ops++;
 #ifdef FAMILY_FIRST
 	if (which >= 128)
-		which = FAMILY_FIRST;
+		family = FAMILY_FIRST;
 #endif
-	switch (which % NR_FAMILIES) {
+	switch (family) {
 	case EVTCHN: op_evtchn(v); break;
 	case GNTTAB: op_gnttab(v); break;
 	case MEMORY: op_memory(v); break;
 	case SCHED: op_sched(v); break;
 	case OTHER: op_other(v); break;
 	case WILD: op_wild(v); break;
+	case CONTROL: op_control(v); break;
 	default: op_touch(v);
 	}
 }

@@ -203,7 +203,8 @@ static void guest_main(void *arg)
 
 	take_upcall(g->v);
 	for (;;) {
-		if (g->finished || !g->fn(g->v, g->arg)) {
+		/* One that nobody gave a program takes itself down. */
+		if (g->finished || !g->fn || !g->fn(g->v, g->arg)) {
 			g->finished = true;
 			guest_exit(g, EXIT_DOWN);
 		}

@@ -96,6 +96,20 @@ int control_destroy(struct domain *d)
 
 /* ---- reports --------------------------------------------------------------------------------------- */
 
+void control_memory(struct control_memory *m)
+{
+	struct mem_stats s;
+	uint64_t promised;
+
+	frame_stats(&s);
+	*m = (struct control_memory){ .total = s.total, .dirty = s.dirty };
+	for (struct domain *d = domain_first(); d; d = domain_next(d))
+		if (read_once(&d->mem.asked))
+			m->claimed += read_once(&d->mem.claimed);
+	promised = s.claimed > m->claimed ? s.claimed - m->claimed : 0;
+	m->free = s.free + s.never > promised ? s.free + s.never - promised : 0;
+}
+
 /* What the vCPUs do, in one pass. */
 static uint32_t vcpus_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
@@ -128,7 +142,7 @@ void control_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info
 		.domain = d->id,
 		.tot_pages = read_once(&d->mem.used),
 		.max_pages = read_once(&d->mem.max),
-		.outstanding_pages = read_once(&d->mem.claimed),
+		.outstanding_pages = read_once(&d->mem.asked) ? read_once(&d->mem.claimed) : 0,
 		.shared_info_frame = shared.n,
 		.ssidref = d->ssid,
 	};

@@ -116,6 +116,8 @@ int domain_mem_claim(struct domain *d, uint64_t total)
 		else
 			err = refuse(R_NO_MEMORY, d->id, heap_available(), more);
 	}
+	if (!err)
+		write_once(&mem->asked, total != 0);
 	lock_release(&mem->lock);
 	return err;
 }

@@ -29,6 +29,14 @@ void control_release(struct domain *d);
 /* One more step of destruction by whoever asks; -ERR_RESTART until everything is given back. */
 MUST_USE int control_destroy(struct domain *d);
 
+/*
+ * Memory as toolstacks count it: frames that nobody has and nobody was promised except by a toolstack, and how many of these
+ * toolstacks have asked for (XENMEM_claim_pages).
+ */
+struct control_memory {
+	uint64_t total, free, claimed, dirty;
+};
+void control_memory(struct control_memory *m);
 /* XEN_DOMCTL_getdomaininfo. */
 void control_domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 

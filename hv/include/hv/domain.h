@@ -63,6 +63,7 @@ struct domain_mem {
 	uint64_t max;     /* [l] frames it may have */
 	uint64_t used;    /* [l] frames it has, those in `held` included */
 	uint64_t claimed; /* [l] promised and not yet taken */
+	bool asked;       /* [l] that promise was asked for by a toolstack (domain_mem_claim) */
 	uint64_t held;    /* [l] given up while others hold references */
 	uint64_t parked;  /* [a] kept for a direct-mapped domain that gave them up; not in `used` */
 	mfn_t parked_list; /* [l] of these, static memory that is not direct-mapped: linked by gfn */
