@@ -12,6 +12,7 @@
 #include <hv/domain.h>
 #include <hv/err.h>
 #include <hv/policy.h>
+#include <hv/trace.h>
 #include <xen/memory.h>
 
 #define OP_BITS    6u
@@ -234,6 +235,19 @@ static int show_grant_table(struct domain *d, uint64_t index, gfn_t g)
 	return err;
 }
 
+/* Frames of the hypervisor's own that a toolstack reads: trace rings. */
+static int show_trace(struct domain *d, mfn_t m, gfn_t g)
+{
+	domid_t owner;
+	int err = policy_sysctl(d, XENMEM_add_to_physmap_batch);
+
+	if (err)
+		return err;
+	if (!trace_frame_shared(m) || !frame_get_any(m, &owner))
+		return refuse(R_FOREIGN_NOT_RAM, m.n, 0, DOMID_XEN);
+	return show(d, g, m, P2M_FOREIGN);
+}
+
 static int show_foreign(struct domain *d, domid_t from, gfn_t there, gfn_t g)
 {
 	/* DOMID_SELF is a domain and then the wrong one; its number is none. */
@@ -241,6 +255,8 @@ static int show_foreign(struct domain *d, domid_t from, gfn_t there, gfn_t g)
 	mfn_t m;
 	int err;
 
+	if (from == DOMID_XEN)
+		return show_trace(d, mfn(there.n), g);
 	if (!other)
 		return refuse(R_NO_SUCH_DOMAIN, from, 0, 0);
 	if (other == d)

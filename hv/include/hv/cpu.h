@@ -14,6 +14,7 @@
 #include <hv/lock.h>
 #include <hv/rbtree.h>
 #include <hv/reason.h>
+#include <hv/trace.h>
 
 struct vcpu;
 struct domain;
@@ -61,8 +62,9 @@ struct cpu {
 		uint64_t idle_since;        /* [own, a] ns, while idle; ~0: it is not */
 		uint64_t idle_time;         /* [own, a] ns before that */
 	} sched;
-	struct refusal refusal;   /* [own] for work done outside any vCPU */
-	struct trace_ring *trace; /* [a] this CPU's ring, NULL while tracing was never on */
+	struct refusal refusal;       /* [own] for work done outside any vCPU */
+	struct trace_ring *trace;     /* [a] this CPU's ring, NULL while tracing was never on */
+	struct trace_ring trace_ring; /* what that points to */
 #ifdef HV_DEBUG
 	const struct lock *held[8]; /* [own] ranks are checked against these */
 	uint32_t nr_held;

@@ -36,6 +36,7 @@ enum lock_rank {
 	RANK_IOMMU,         /* one IOMMU's command queue and registers */
 	RANK_PCI_PORTS,     /* the ports to configuration space (x86) */
 	RANK_DEVICE_WINDOW, /* the page through which moving registers are reached (x86) */
+	RANK_TRACE_SETUP,   /* making trace rings */
 	RANK_POOL,          /* one domain's page pool and page list */
 	RANK_HEAP,          /* free frames of one node */
 	RANK_FRAMETABLE,    /* never-used memory, and the growth of the frame table */
