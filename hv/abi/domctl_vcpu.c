@@ -139,8 +139,12 @@ static int set_one(struct domctl_call *c, struct vcpu *v, const struct xenctl_bi
 	int err;
 
 	err = ctlmap_get(c->v, &set, map);
-	if (!err)
-		err = sched_set_affinity(v, hard ? &set : NULL, hard ? NULL : &set);
+	if (err)
+		return err;
+	lock_take(&c->d->lock); /* a domain that dies leaves the scheduler afterwards */
+	err = c->d->dying ? refuse(R_DOMAIN_DYING, c->d->id, 0, 0)
+			  : sched_set_affinity(v, hard ? &set : NULL, hard ? NULL : &set);
+	lock_release(&c->d->lock);
 	if (err)
 		return err;
 	now = both(&set, &cpus_online);
@@ -196,6 +200,7 @@ static int credit2(struct domctl_call *c, bool set)
 {
 	struct xen_domctl_sched_credit2 *p = &c->op.u.scheduler_op.u.credit2;
 	struct vcpu *v = domain_vcpu(c->d, 0);
+	int err;
 
 	if (!set) {
 		p->weight = (uint16_t)(v ? read_once(&v->unit->weight) : SCHED_WEIGHT_DEFAULT);
@@ -204,9 +209,14 @@ static int credit2(struct domctl_call *c, bool set)
 		return 0;
 	}
 	/* 0 means: as it is. */
-	if (p->cap)
-		return sched_set_weight(c->d, SCHED_WEIGHT_DEFAULT, p->cap);
-	return p->weight ? sched_set_weight(c->d, p->weight, 0) : 0;
+	if (!p->weight && !p->cap)
+		return 0;
+	lock_take(&c->d->lock);
+	err = c->d->dying
+		  ? refuse(R_DOMAIN_DYING, c->d->id, 0, 0)
+		  : sched_set_weight(c->d, p->weight ? p->weight : SCHED_WEIGHT_DEFAULT, p->cap);
+	lock_release(&c->d->lock);
+	return err;
 }
 
 int domctl_scheduler(struct domctl_call *c)

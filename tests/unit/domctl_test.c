@@ -600,6 +600,33 @@ static void ranges_that_wrap_are_refused(void **state)
 	end();
 }
 
+/* ---- two toolstacks ---------------------------------------------------------------------------------- */
+
+/* While one reads or writes a domain's state, others wait: to do the same, and to destroy it. */
+static void a_domain_is_held_by_one_at_a_time(void **state)
+{
+	struct domain *d;
+	uint32_t pauses;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	d = domain_find(id);
+	pauses = d->pause_count;
+	assert_int_equal(control_hold(d), 0);
+	assert_int_equal(d->pause_count, pauses + 1);
+	assert_int_equal(control_hold(d), -ERR_RESTART);
+	assert_int_equal(control_destroy(d), -ERR_RESTART);
+	assert_false(d->dying);
+	control_release(d);
+	assert_int_equal(d->pause_count, pauses);
+	assert_int_equal(control_destroy(d), -ERR_RESTART);
+	assert_true(d->dying);
+	assert_int_equal(control_hold(d), -EINVAL);
+	assert_int_equal(reason_last()->id, R_DOMAIN_DYING);
+	end();
+}
+
 /* ---- targets --------------------------------------------------------------------------------------------- */
 
 static void a_device_model_serves_one_domain_for_good(void **state)
@@ -637,6 +664,7 @@ int main(void)
 		cmocka_unit_test(weights_are_set_for_the_policy_in_use),
 		cmocka_unit_test(paging_memory_comes_on_top_of_the_rest),
 		cmocka_unit_test(ranges_that_wrap_are_refused),
+		cmocka_unit_test(a_domain_is_held_by_one_at_a_time),
 		cmocka_unit_test(a_device_model_serves_one_domain_for_good),
 	};
 

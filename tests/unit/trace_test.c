@@ -128,6 +128,84 @@ static void sizes_out_of_range_are_refused(void **state)
 	sim_shutdown();
 }
 
+/* ---- a ring that somebody else reads ----------------------------------------------------------------- */
+
+/* As a reader finds it: by the description. */
+static struct t_buf *shared_buf(unsigned cpu, uint32_t *size)
+{
+	uint32_t mask, bytes;
+	const struct t_info *t;
+	const uint32_t *list;
+	mfn_t m;
+
+	trace_info(&mask, &m, &bytes);
+	assert_true(bytes > 0 && trace_frame_shared(m));
+	t = frame_va(m);
+	list = (const uint32_t *)(const void *)t + t->mfn_offset[cpu];
+	for (unsigned i = 0; i < t->tbuf_size; i++) {
+		assert_int_equal(list[i], list[0] + i);
+		assert_true(trace_frame_shared(mfn(list[i])));
+	}
+	*size = t->tbuf_size * PAGE_SIZE - (uint32_t)sizeof(struct t_buf);
+	return frame_va(mfn(list[0]));
+}
+
+static void share(uint32_t mask)
+{
+	sim_boot(2, 32 << 20, 1);
+	assert_int_equal(trace_switch(true), -EINVAL);
+	assert_int_equal(reason_last()->id, R_NO_TRACE_BUFFERS);
+	assert_int_equal(trace_set_size(2), 0);
+	assert_int_equal(trace_set_size(2), 0);
+	assert_int_equal(trace_set_size(4), -EINVAL);
+	trace_set_mask(mask);
+	assert_int_equal(trace_switch(true), 0);
+}
+
+static void what_a_reader_has_not_seen_is_not_overwritten(void **state)
+{
+	const struct t_rec *first, *told;
+	struct t_buf *b;
+	uint32_t size, full;
+
+	share(TRC_MEM);
+	b = shared_buf(0, &size);
+	for (unsigned i = 0; i < 2000; i++)
+		trace(TRC_MEM_PAGE_GRANT_UNMAP, i);
+	full = b->prod;
+	assert_in_range(full, size - 64, size);
+	assert_int_equal(b->cons, 0);
+	first = (const struct t_rec *)(const void *)(b + 1);
+	assert_int_equal(first->u.cycles.extra_u32[0], 0);
+	/* Once some of it is read, the next record is told to be after a gap. */
+	b->cons = 20 * 4 * sizeof(uint32_t);
+	trace(TRC_MEM_PAGE_GRANT_UNMAP, 7);
+	assert_true(b->prod != full);
+	told = (const struct t_rec *)(const void *)((const char *)(b + 1) +
+						    (size - full < 28 ? 0 : full));
+	assert_int_equal(told->event, TRC_LOST_RECORDS);
+	assert_int_equal(told->u.cycles.extra_u32[0], 2000 - full / 16);
+	sim_abandon();
+}
+
+static void what_a_reader_writes_harms_only_its_trace(void **state)
+{
+	static const uint32_t wild[] = { ~0u, 1, 2, 0x7fffffff, 0x10000, 3 };
+	struct t_buf *b;
+	uint32_t size;
+
+	share(TRC_MEM);
+	b = shared_buf(0, &size);
+	for (unsigned i = 0; i < ARRAY_SIZE(wild); i++) {
+		b->cons = wild[i];
+		b->prod = wild[ARRAY_SIZE(wild) - 1 - i];
+		trace(TRC_MEM_SET_P2M_ENTRY, 1, 2, 3, 4, 5, 6, 7);
+	}
+	assert_int_equal(trace_switch(false), 0);
+	assert_int_equal(trace_mask, 0);
+	sim_abandon();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +213,8 @@ int main(void)
 		cmocka_unit_test(records_have_the_published_layout),
 		cmocka_unit_test(the_oldest_are_lost_and_counted),
 		cmocka_unit_test(sizes_out_of_range_are_refused),
+		cmocka_unit_test(what_a_reader_has_not_seen_is_not_overwritten),
+		cmocka_unit_test(what_a_reader_writes_harms_only_its_trace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

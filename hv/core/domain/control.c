@@ -57,27 +57,26 @@ bool domain_off_cpu(const struct domain *d)
 
 int control_hold(struct domain *d)
 {
-	bool first;
-
-	lock_take(&d->lock);
-	first = !d->control_held;
-	d->control_held = true;
-	lock_release(&d->lock);
-	if (first)
+	if (atomic_xchg(&d->control_busy, true))
+		return -ERR_RESTART;
+	if (d->dying) {
+		store_release(&d->control_busy, false);
+		return refuse(R_DOMAIN_DYING, d->id, 0, 0);
+	}
+	if (!d->control_held)
 		domain_pause(d);
-	return domain_off_cpu(d) ? 0 : -ERR_RESTART;
+	d->control_held = true;
+	if (domain_off_cpu(d))
+		return 0;
+	store_release(&d->control_busy, false);
+	return -ERR_RESTART;
 }
 
 void control_release(struct domain *d)
 {
-	bool held;
-
-	lock_take(&d->lock);
-	held = d->control_held;
 	d->control_held = false;
-	lock_release(&d->lock);
-	if (held)
-		domain_unpause(d);
+	domain_unpause(d);
+	store_release(&d->control_busy, false);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */
@@ -87,10 +86,10 @@ int control_destroy(struct domain *d)
 {
 	int err;
 
-	if (atomic_xchg(&d->destroy_busy, true))
+	if (atomic_xchg(&d->control_busy, true))
 		return -ERR_RESTART;
 	err = domain_destroy_step(d);
-	store_release(&d->destroy_busy, false);
+	store_release(&d->control_busy, false);
 	return err;
 }
 

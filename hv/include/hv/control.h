@@ -21,7 +21,8 @@ bool domain_off_cpu(const struct domain *d);
 
 /*
  * Hold `d` still: 0 once no CPU has any of its vCPUs, and until control_release(); -ERR_RESTART: they are on their
- * way, enter the call again. A call that never comes back leaves the domain held until the next one releases it.
+ * way, or another caller has it: enter the call again. A call that never comes back leaves the domain held until the next one
+ * releases it. R_DOMAIN_DYING.
  */
 MUST_USE int control_hold(struct domain *d);
 void control_release(struct domain *d);

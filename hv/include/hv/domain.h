@@ -108,8 +108,8 @@ struct domain {
 	uint32_t shutdown_code;  /* [domain lock] SHUTDOWN_*, ~0: none */
 	uint32_t ssid;           /* [c] */
 	uint32_t control_pauses; /* [domain lock, a] of pause_count: by toolstacks (hv/control.h) */
-	bool control_held; /* [domain lock] of pause_count: one, while a toolstack reads or writes its state */
-	bool destroy_busy; /* [a] somebody is inside domain_destroy_step() */
+	bool control_held; /* [who made control_busy] of pause_count: one, while a toolstack reads or writes its state */
+	bool control_busy; /* [a] somebody is inside domain_destroy_step(), or between control_hold() and _release() */
 	uint32_t suspend_port; /* [domain lock] told instead of VIRQ_DOM_EXC when it suspends, 0: none */
 	uint32_t pool_base; /* [domain lock] of the pool's ceiling: what is not the toolstack's paging memory */
 	int64_t time_offset;      /* [domain lock] ns added to host time (pauses, migration) */
