@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 
 import boots  # noqa: E402
 import paths  # noqa: E402
+import paths_x86  # noqa: E402
 from machine import BUILD, CACHE  # noqa: E402
 
 KRYPTON = BUILD / "krypton-arm64"
@@ -42,6 +43,8 @@ def main():
     for what in limits():
         if what in paths.PATHS:
             figures[what] = paths.measure(KRYPTON, what)[0]
+        elif what in paths_x86.PATHS:
+            figures[what] = paths_x86.measure(what)[0]
     figures["entry to dom0, share of Xen's"], figures["added until dom0's user space, share"] = shares()
     passed = True
     for what, limit in limits().items():

@@ -41,6 +41,12 @@ uint8_t vlapic_highest(const uint32_t set[8])
 	return 0;
 }
 
+static bool any_in(const uint32_t set[8])
+{
+	return read_once(&set[0]) | read_once(&set[1]) | read_once(&set[2]) | read_once(&set[3]) |
+	       read_once(&set[4]) | read_once(&set[5]) | read_once(&set[6]) | read_once(&set[7]);
+}
+
 static void set_bit_in(uint32_t set[8], uint8_t vector)
 {
 	atomic_or(&set[vector / 32], 1u << vector % 32);
@@ -84,8 +90,11 @@ void vlapic_latch(struct vcpu *v, uint8_t vector, bool level)
 uint8_t vlapic_deliverable(struct vcpu *v)
 {
 	struct vlapic *a = &v->arch.lapic;
-	uint8_t vector = vlapic_highest(a->irr);
+	uint8_t vector;
 
+	if (likely(!any_in(a->irr))) /* at nearly every entry */
+		return 0;
+	vector = vlapic_highest(a->irr);
 	return vector && enabled(a) && (vector & 0xf0) > (processor_priority(a) & 0xf0) ? vector
 											: 0;
 }
