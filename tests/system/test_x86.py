@@ -95,7 +95,8 @@ def test_disk_and_network_of_dom0(boot, tmp_path, interrupts):
 
 @pytest.mark.full
 @pytest.mark.parametrize("device,node,modules", [("nvme,serial=1", "nvme0n1", "nvme"),
-                                                 ("virtio-blk-pci,iommu_platform=on,disable-legacy=on", "vda", "virtio_pci,virtio_blk")])
+                                                 ("virtio-blk-pci,iommu_platform=on,disable-legacy=on", "vda", "virtio_pci,virtio_blk")],
+                         ids=["nvme", "virtio"])
 def test_other_disks_of_dom0(boot, tmp_path, device, node, modules):
     """What is written is on the disk, and read again, with several vCPUs' queues."""
     data = random.Random(2).randbytes(8 << 20)
