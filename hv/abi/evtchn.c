@@ -9,15 +9,6 @@
 #include <hv/err.h>
 #include <hv/policy.h>
 
-/* Fetch the arguments of an operation that will answer in the same place. */
-static int fetch(struct vcpu *v, void *op, gva_t arg, size_t n)
-{
-	int err;
-
-	err = guest_read(v, op, arg, n);
-	return err ? err : guest_writable(v, arg, n);
-}
-
 static int64_t no_domain(domid_t id)
 {
 	return refuse(R_NO_SUCH_DOMAIN, id, 0, 0);
@@ -38,7 +29,7 @@ static int64_t alloc_unbound(struct vcpu *v, gva_t arg)
 	struct domain *d;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	d = domain_get(op.dom);
@@ -62,7 +53,7 @@ static int64_t bind_interdomain(struct vcpu *v, gva_t arg)
 	struct domain *remote;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	remote = domain_get(op.remote_dom);
@@ -85,7 +76,7 @@ static int64_t bind_virq(struct vcpu *v, gva_t arg)
 	struct evtchn_bind_virq op;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (!err)
 		err = op.virq < NR_VIRQS ? policy_virq(v->domain, op.virq) : 0;
 	if (!err)
@@ -98,7 +89,7 @@ static int64_t bind_ipi(struct vcpu *v, gva_t arg)
 	struct evtchn_bind_ipi op;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (!err)
 		err = evtchn_bind_ipi(v->domain, op.vcpu, &op.port);
 	return err ? err : guest_put(v, arg, &op);
@@ -109,7 +100,7 @@ static int64_t bind_pirq(struct vcpu *v, gva_t arg)
 	struct evtchn_bind_pirq op;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (!err)
 		err = evtchn_bind_pirq(v->domain, op.pirq, op.flags, &op.port);
 	return err ? err : guest_put(v, arg, &op);
@@ -130,7 +121,7 @@ static int64_t status(struct vcpu *v, gva_t arg)
 	struct domain *d;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	d = domain_get(op.dom);

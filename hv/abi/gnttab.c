@@ -115,14 +115,6 @@ static int64_t cache_flush(struct vcpu *v, uint32_t from, uint64_t *a)
 
 /* ---- one element ----------------------------------------------------------------------------- */
 
-static int fetch(struct vcpu *v, void *op, gva_t arg, size_t n)
-{
-	int err;
-
-	err = guest_read(v, op, arg, n);
-	return err ? err : guest_writable(v, arg, n);
-}
-
 /* The domain that an operation names, if the caller may manage it; otherwise a status. */
 static int16_t named_domain(struct vcpu *v, domid_t id, uint32_t cmd, struct domain **d)
 {
@@ -178,7 +170,7 @@ static int64_t setup_table(struct vcpu *v, gva_t arg)
 	struct domain *d;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	op.status = named_domain(v, op.dom, GNTTABOP_setup_table, &d);
@@ -205,7 +197,7 @@ static int64_t query_size(struct vcpu *v, gva_t arg)
 	struct domain *d;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	op.status = named_domain(v, op.dom, GNTTABOP_query_size, &d);
@@ -223,7 +215,7 @@ static int64_t get_status_frames(struct vcpu *v, gva_t arg)
 	struct domain *d;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	op.status = named_domain(v, op.dom, GNTTABOP_get_status_frames, &d);
@@ -241,7 +233,7 @@ static int64_t get_version(struct vcpu *v, gva_t arg)
 	struct domain *d;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	d = domain_get(op.dom);
@@ -258,7 +250,7 @@ static int64_t set_version(struct vcpu *v, gva_t arg)
 	struct gnttab_set_version op;
 	int err;
 
-	err = fetch(v, &op, arg, sizeof(op));
+	err = guest_fetch(v, &op, arg);
 	if (err)
 		return err;
 	if (op.version == 2)

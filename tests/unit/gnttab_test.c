@@ -598,6 +598,15 @@ static void a_mapped_page_outlives_its_owner(void **state)
 	assert_true(sim_free_frames() > before + 1); /* the page and the owner's structure */
 }
 
+static const struct domain_config small = {
+	.max_vcpus = 1,
+	.max_frames = 32,
+	.max_evtchn = 1024,
+	.max_grant_frames = 4,
+	.max_maptrack_frames = 4,
+	.node = ALLOC_ANY_NODE,
+};
+
 static void the_successor_of_a_dead_owner_is_not_touched(void **state)
 {
 	domid_t id = owner->id;
@@ -606,7 +615,7 @@ static void the_successor_of_a_dead_owner_is_not_touched(void **state)
 	grant(REF, user, PAGE, 0);
 	handle = map_handle(user, GNTMAP_host_map, REF, HOLE_AT);
 	sim_end(owner);
-	owner = sim_domain(1, 16);
+	owner = sim_domain_as(id, &small, 16);
 	assert_int_equal(owner->id, id);
 	grant(REF, user, PAGE, GTF_reading | GTF_writing);
 	assert_int_equal(unmap(user, handle, HOLE_AT), GNTST_okay);

@@ -55,13 +55,14 @@ UNUSED static uint64_t sim_last_seed(uint64_t n)
 }
 
 /* A domain with memory as `cfg` says; `frames` of it populated at gfn 0, page by page or in 2 MiB blocks. */
-UNUSED static struct domain *sim_domain_cfg(const struct domain_config *cfg, uint64_t frames)
+UNUSED static struct domain *sim_domain_as(domid_t id, const struct domain_config *cfg,
+					   uint64_t frames)
 {
 	struct domain *d;
 	struct vcpu *v;
 	int err;
 
-	err = domain_create(DOMID_INVALID, cfg, &d);
+	err = domain_create(id, cfg, &d);
 	if (err)
 		sim_fail("domain_create: %d", err);
 	lock_take(&d->lock);
@@ -81,6 +82,11 @@ UNUSED static struct domain *sim_domain_cfg(const struct domain_config *cfg, uin
 		g += 1ull << order;
 	}
 	return d;
+}
+
+UNUSED static struct domain *sim_domain_cfg(const struct domain_config *cfg, uint64_t frames)
+{
+	return sim_domain_as(DOMID_INVALID, cfg, frames);
 }
 
 /* The usual one: room for twice its memory, default limits except few grant frames. */

@@ -250,17 +250,24 @@ void arch_view_free(struct p2m_view *view)
 #define PAR_FAULT   BIT(0)
 #define PAR_ADDRESS 0x000ffffffffff000ull
 
+/* PAR_EL1 is the guest's: it may be between an AT of its own and the look at the answer. */
+#define TRANSLATE(stages, va, write)                                          \
+	({                                                                    \
+		uint64_t saved_ = sysreg_read(par_el1), par_;                 \
+		if (write)                                                    \
+			__asm__ volatile("at " stages "w, %0" ::"r"((va).a)); \
+		else                                                          \
+			__asm__ volatile("at " stages "r, %0" ::"r"((va).a)); \
+		isb();                                                        \
+		par_ = sysreg_read(par_el1);                                  \
+		sysreg_write(par_el1, saved_);                                \
+		par_;                                                         \
+	})
+
 bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
 {
-	uint64_t saved = sysreg_read(par_el1), par;
+	uint64_t par = TRANSLATE("s12e1", va, write);
 
-	if (write)
-		__asm__ volatile("at s12e1w, %0" ::"r"(va.a));
-	else
-		__asm__ volatile("at s12e1r, %0" ::"r"(va.a));
-	isb();
-	par = sysreg_read(par_el1);
-	sysreg_write(par_el1, saved);
 	if (par & PAR_FAULT)
 		return false;
 	*m = paddr_to_mfn(paddr(par & PAR_ADDRESS));
@@ -270,15 +277,8 @@ bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
 /* The first stage alone, for an access that the second one refused. */
 bool guest_translate_stage1(gva_t va, bool write, gpa_t *pa)
 {
-	uint64_t saved = sysreg_read(par_el1), par;
+	uint64_t par = TRANSLATE("s1e1", va, write);
 
-	if (write)
-		__asm__ volatile("at s1e1w, %0" ::"r"(va.a));
-	else
-		__asm__ volatile("at s1e1r, %0" ::"r"(va.a));
-	isb();
-	par = sysreg_read(par_el1);
-	sysreg_write(par_el1, saved);
 	if (par & PAR_FAULT)
 		return false;
 	*pa = gpa((par & PAR_ADDRESS) | (va.a & (PAGE_SIZE - 1)));

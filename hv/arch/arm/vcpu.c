@@ -264,6 +264,7 @@ int arch_domain_init(struct domain *d, const struct domain_config *cfg)
 	if (!options.vwfi_native)
 		a->hcr |= HCR_TWI | HCR_TWE;
 	a->cntvoff = host_ticks();
+	/* A PPI, level-low (xen/hvm/params.h). */
 	d->hvm_param[HVM_PARAM_CALLBACK_IRQ] = (uint64_t)HVM_PARAM_CALLBACK_TYPE_PPI << 56 |
 					       HVM_PARAM_CALLBACK_TYPE_PPI_FLAG_LOW_LEVEL << 8 |
 					       GUEST_EVTCHN_PPI;

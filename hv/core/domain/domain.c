@@ -166,21 +166,9 @@ static void apply_defaults(struct domain_config *c)
 	c->pool_frames += c->pool_more;
 }
 
-/* A table of pointers or a page shown to the guest: one frame of the pool. */
-static int pool_page(struct domain *d, mfn_t *m, void **va)
-{
-	*m = pool_alloc(&d->pool);
-	if (!mfn_valid(*m))
-		return reason_err(R_POOL_EXHAUSTED);
-	*va = frame_va(*m);
-	return 0;
-}
-
 /* Everything that can fail, in order; undone by release_parts() from wherever it stopped. */
 static int make_parts(struct domain *d, const struct domain_config *c)
 {
-	void *va;
-	mfn_t m;
 	int err;
 
 	err = pool_init(&d->pool, c->pool_frames, c->node);
@@ -194,14 +182,17 @@ static int make_parts(struct domain *d, const struct domain_config *c)
 	err = domain_mem_init(d, c->max_frames);
 	if (err)
 		goto out_pool;
-	err = pool_page(d, &m, &va);
-	if (err)
+	d->vcpu = pool_alloc_page(&d->pool);
+	if (!d->vcpu) {
+		err = reason_err(R_POOL_EXHAUSTED);
 		goto out_mem;
-	d->vcpu = va;
-	err = pool_page(d, &d->shared_info_mfn, &va);
-	if (err)
+	}
+	d->shared_info = pool_alloc_page(&d->pool);
+	if (!d->shared_info) {
+		err = reason_err(R_POOL_EXHAUSTED);
 		goto out_vcpus;
-	d->shared_info = va;
+	}
+	d->shared_info_mfn = frame_from_va(d->shared_info);
 	err = p2m_init(d);
 	if (err)
 		goto out_shared;

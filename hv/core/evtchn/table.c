@@ -14,13 +14,6 @@
 
 _Static_assert(sizeof(struct evtchn) <= 32, "EVTCHN_PER_FRAME counts 32 bytes a port");
 
-static void *pool_page(struct domain *d)
-{
-	mfn_t m = pool_alloc(&d->pool);
-
-	return mfn_valid(m) ? frame_va(m) : NULL;
-}
-
 /* ---- growing --------------------------------------------------------------------------------- */
 
 /* One frame of ports more, all on the free list in ascending order. */
@@ -32,7 +25,7 @@ static int grow(struct domain *d) HOLDS(d->evtchn.lock)
 
 	if (n == 0)
 		return refuse(R_NOT_ENOUGH_PORTS, d->id, t->limit, t->nr_active);
-	e = pool_page(d);
+	e = pool_alloc_page(&d->pool);
 	if (!e)
 		return reason_err(R_POOL_EXHAUSTED);
 	for (uint32_t i = n; i-- > 0;) {
@@ -57,7 +50,7 @@ int evtchn_init(struct domain *d, uint32_t limit)
 	t->ops = &evtchn_2l_ops;
 	t->limit = MIN(limit, t->ops->max_ports);
 	assert_always(t->limit <= PORT_SPAN, "one frame points to all frames of ports");
-	t->bucket = pool_page(d);
+	t->bucket = pool_alloc_page(&d->pool);
 	if (!t->bucket)
 		return reason_err(R_POOL_EXHAUSTED);
 	lock_take(&d->evtchn.lock);

@@ -162,6 +162,13 @@ int guest_writable(struct vcpu *v, gva_t dst, size_t len)
 	return 0;
 }
 
+int guest_fetch_bytes(struct vcpu *v, void *dst, gva_t at, size_t len)
+{
+	int err = guest_read(v, dst, at, len);
+
+	return err ? err : guest_writable(v, at, len);
+}
+
 int guest_hold(struct vcpu *v, gva_t va, mfn_t *m)
 {
 	char *p = page_begin_surely(v, va, true, m);

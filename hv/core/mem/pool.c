@@ -152,6 +152,13 @@ mfn_t pool_alloc(struct pool *p)
 	return pool_alloc_block(p, 0);
 }
 
+void *pool_alloc_page(struct pool *p)
+{
+	mfn_t m = pool_alloc(p);
+
+	return mfn_valid(m) ? frame_va(m) : NULL;
+}
+
 void pool_free(struct pool *p, mfn_t m)
 {
 	/* A guest that may (a tools domain) can still map it: then it is not for keeping. */

@@ -25,7 +25,10 @@ MUST_USE int guest_write(struct vcpu *v, gva_t dst, const void *src, size_t len)
 /* Would guest_write() succeed? Asked before an operation starts, so that its answer can be delivered. */
 MUST_USE int guest_writable(struct vcpu *v, gva_t dst, size_t len);
 
-#define guest_get(v, obj, src) guest_read((v), (obj), (src), sizeof(*(obj)))
+#define guest_get(v, obj, src)  guest_read((v), (obj), (src), sizeof(*(obj)))
+/* The same, of a structure that will be answered in its place: guest_writable() as well. */
+#define guest_fetch(v, obj, at) guest_fetch_bytes((v), (obj), (at), sizeof(*(obj)))
+MUST_USE int guest_fetch_bytes(struct vcpu *v, void *dst, gva_t at, size_t len);
 #define guest_put(v, dst, obj) guest_write((v), (dst), (obj), sizeof(*(obj)))
 
 /*

@@ -33,6 +33,8 @@ void pool_destroy(struct pool *p);
 
 /* One cleared frame, or INVALID_MFN with the reason refused (R_POOL_EXHAUSTED or R_NO_MEMORY). */
 MUST_USE mfn_t pool_alloc(struct pool *p);
+/* The same by its address (frame_va); NULL with the reason. */
+MUST_USE void *pool_alloc_page(struct pool *p);
 void pool_free(struct pool *p, mfn_t m);
 /* 2^order frames side by side, aligned to their size; given back one by one. Creation only. */
 MUST_USE mfn_t pool_alloc_block(struct pool *p, unsigned order);

@@ -132,18 +132,10 @@ static int load_tree(struct boot_domain *b, struct domain *d, const struct plan 
 
 /* ---- devices and the first vCPU --------------------------------------------------------------------- */
 
-/* HVM_PARAM_CALLBACK_IRQ as a PPI, level-low (xen/hvm/params.h). */
-static uint64_t callback_irq(void)
-{
-	return (uint64_t)HVM_PARAM_CALLBACK_TYPE_PPI << 56 |
-	       HVM_PARAM_CALLBACK_TYPE_PPI_FLAG_LOW_LEVEL << 8 | GUEST_EVTCHN_PPI;
-}
-
 static int devices(struct boot_domain *b, struct domain *d)
 {
 	int err = 0;
 
-	d->hvm_param[HVM_PARAM_CALLBACK_IRQ] = callback_irq();
 	if (b->vpl011)
 		err = vpl011_init(d, gpa(GUEST_PL011_BASE), GUEST_VPL011_SPI);
 	if (!err && b->enhanced && !b->is_dom0)
