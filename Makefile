@@ -569,7 +569,7 @@ list-sources:
 		tools-src: $(words $(tools-src)) tools-tests: $(words $(tools-tests))
 
 bench: all
-	$(Q)scripts/debs arm64 cloud kernel busybox xen
+	$(Q)scripts/debs arm64 cloud kernel busybox tools daemons xen
 	$(Q)O=$O $(PYTHON) bench/bench.py
 
 clean:
