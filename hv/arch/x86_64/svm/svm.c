@@ -360,18 +360,9 @@ static void host_interrupts(void)
 static void requeue_event(struct vcpu *v, struct vmcb *b)
 {
 	uint64_t e = b->exitintinfo;
-	unsigned type = e >> EVENTINJ_TYPE_SHIFT & 7;
 
-	if (!(e & EVENTINJ_VALID) || type == EVENT_SOFTWARE)
+	if (!(e & EVENTINJ_VALID) || (e >> EVENTINJ_TYPE_SHIFT & 7) == EVENT_SOFTWARE)
 		return;
-	/* An interrupt is given to a guest that takes interrupts: off means that its gate was passed, so it was delivered. */
-	if (type == EVENT_INTERRUPT && !(b->rflags & BIT(9))) {
-		log_guest(
-		    "d%uv%u: exit %llx names interrupt %llx as cut short, but it was delivered",
-		    v->domain->id, v->id, (unsigned long long)b->exitcode,
-		    (unsigned long long)e & 0xff);
-		return;
-	}
 	b->eventinj = e;
 }
 
