@@ -242,6 +242,7 @@ static bool page_is_shared(const struct pci_dev *f, const struct pci_bar *b, uin
 
 /* The rest of the part that b->progress is in: before the hole, the hole, behind it. Empty: all is done. */
 static uint64_t next_part(const struct pci_dev *f, const struct pci_bar *b, bool *in_hole)
+    HOLDS(pci_lock)
 {
 	uint64_t pages = frames_for(b->size), hole, hole_end;
 
@@ -255,7 +256,7 @@ static uint64_t next_part(const struct pci_dev *f, const struct pci_bar *b, bool
 }
 
 /* One call of the second stage's for each part. Whatever was mapped in the hole goes. */
-static int walk(struct pci_dev *f, struct pci_bar *b)
+static int walk(struct pci_dev *f, struct pci_bar *b) HOLDS(pci_lock)
 {
 	struct domain *d = owner_of(f);
 	bool in_hole;
@@ -280,7 +281,7 @@ static void begin(struct pci_bar *b, enum pci_bar_phase phase)
 	b->progress = 0;
 }
 
-static int unmap(struct pci_dev *f, struct pci_bar *b)
+static int unmap(struct pci_dev *f, struct pci_bar *b) HOLDS(pci_lock)
 {
 	uint64_t page = ROUND_DOWN(b->mapped, (uint64_t)PAGE_SIZE);
 	int err = b->size < PAGE_SIZE && page_is_shared(f, b, page) ? 0 : walk(f, b);
@@ -292,7 +293,7 @@ static int unmap(struct pci_dev *f, struct pci_bar *b)
 	return 0;
 }
 
-static int map(struct pci_dev *f, struct pci_bar *b)
+static int map(struct pci_dev *f, struct pci_bar *b) HOLDS(pci_lock)
 {
 	int err = walk(f, b);
 
@@ -307,7 +308,7 @@ static int map(struct pci_dev *f, struct pci_bar *b)
 }
 
 /* One more step of one window; *more: look again. */
-static int settle(struct pci_dev *f, struct pci_bar *b, bool *more)
+static int settle(struct pci_dev *f, struct pci_bar *b, bool *more) HOLDS(pci_lock)
 {
 	uint64_t want = wanted(f, b);
 

@@ -152,7 +152,7 @@ static void hardware_on(struct pci_dev *f)
 }
 
 /* A device with several messages puts the number into the data's lowest bits; entries of its table begin at 0. */
-static int bind_all(struct pci_dev *f)
+static int bind_all(struct pci_dev *f) HOLDS(pci_lock)
 {
 	const struct pci_messages *all = &f->seen.messages;
 	uint32_t n = 1u << all->msi_log;
@@ -166,7 +166,7 @@ static int bind_all(struct pci_dev *f)
 	return err;
 }
 
-static void msi_off(struct pci_dev *f)
+static void msi_off(struct pci_dev *f) HOLDS(pci_lock)
 {
 	struct pci_messages *all = &f->seen.messages;
 
@@ -176,7 +176,7 @@ static void msi_off(struct pci_dev *f)
 	all->msi_enabled = false;
 }
 
-static void msi_control(struct pci_dev *f, uint32_t control)
+static void msi_control(struct pci_dev *f, uint32_t control) HOLDS(pci_lock)
 {
 	struct pci_messages *all = &f->seen.messages;
 	unsigned log = MIN(control >> MSI_MAY_SHIFT & 7, msi_can(f));
@@ -234,7 +234,7 @@ void msi_write(struct pci_dev *f, unsigned reg, uint32_t value, uint32_t bytes)
 
 /* ---- both ------------------------------------------------------------------------------------------- */
 
-void messages_off(struct pci_dev *f)
+void messages_off(struct pci_dev *f) HOLDS(pci_lock)
 {
 	struct pci_messages *all = &f->seen.messages;
 

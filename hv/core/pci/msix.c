@@ -59,7 +59,7 @@ static const struct pci_bar *window_of(const struct pci_dev *f)
 }
 
 /* It is where nothing else is, and decodes. */
-static bool within_reach(const struct pci_dev *f)
+static bool within_reach(const struct pci_dev *f) HOLDS(pci_lock)
 {
 	const struct pci_bar *b = window_of(f);
 
@@ -88,7 +88,7 @@ static void write_entry(const struct pci_dev *f, unsigned i, bool masked)
 }
 
 /* The device's entry follows what the owner wrote. What cannot be led anywhere stays masked. */
-static void sync_entry(struct pci_dev *f, unsigned i)
+static void sync_entry(struct pci_dev *f, unsigned i) HOLDS(pci_lock)
 {
 	struct pci_message *m = message_at(f, i);
 	bool on = f->seen.messages.msix_enabled && !m->masked;
@@ -130,7 +130,7 @@ static void write_control(struct pci_dev *f)
 }
 
 /* Those that are bound are done already when the write is made again. */
-static int bind_step(struct pci_dev *f)
+static int bind_step(struct pci_dev *f) HOLDS(pci_lock)
 {
 	const struct pci_messages *all = &f->seen.messages;
 	unsigned n = 0;
@@ -148,7 +148,7 @@ static int bind_step(struct pci_dev *f)
 	return 0;
 }
 
-static int unbind_step(struct pci_dev *f)
+static int unbind_step(struct pci_dev *f) HOLDS(pci_lock)
 {
 	unsigned n = 0;
 
@@ -199,7 +199,7 @@ void msix_off(struct pci_dev *f)
 
 /* ---- accesses to the table -------------------------------------------------------------------------- */
 
-static uint32_t read_field(struct pci_dev *f, unsigned i, unsigned field)
+static uint32_t read_field(struct pci_dev *f, unsigned i, unsigned field) HOLDS(pci_lock)
 {
 	const struct pci_message *m;
 
@@ -215,6 +215,7 @@ static uint32_t read_field(struct pci_dev *f, unsigned i, unsigned field)
 }
 
 static void write_field(struct pci_dev *f, unsigned i, unsigned field, uint32_t value)
+    HOLDS(pci_lock)
 {
 	struct pci_message *m;
 
@@ -234,7 +235,7 @@ static void write_field(struct pci_dev *f, unsigned i, unsigned field, uint32_t 
 }
 
 /* Aligned words of 4 or 8 bytes; anything else is undefined (6.8.2), and has no effect. */
-static void table_access(struct pci_dev *f, uint64_t at, struct io_access *a)
+static void table_access(struct pci_dev *f, uint64_t at, struct io_access *a) HOLDS(pci_lock)
 {
 	unsigned i = (unsigned)(at / MSIX_ENTRY), field = at % MSIX_ENTRY;
 
@@ -256,7 +257,7 @@ static void table_access(struct pci_dev *f, uint64_t at, struct io_access *a)
 }
 
 /* What else lies in these pages is the owner's, as it is. */
-static void device_access(struct pci_dev *f, uint64_t at, struct io_access *a)
+static void device_access(struct pci_dev *f, uint64_t at, struct io_access *a) HOLDS(pci_lock)
 {
 	paddr_t where = paddr(window_of(f)->hardware + at);
 
