@@ -27,8 +27,8 @@ static void show(struct ctl *c, const struct system *s, const struct hcall_domai
 	store_name(s, d->id, name, sizeof(name));
 	json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:I, s:I}", "domid", (int)d->id,
 					      "name", name, "state", state_of(d), "memory_kib",
-					      (json_int_t)(d->pages * 4), "maxmem_kib",
-					      (json_int_t)(d->max_pages * 4)));
+					      (json_int_t)d->pages * 4, "maxmem_kib",
+					      (json_int_t)d->max_pages * 4));
 	if (!c->json)
 		printf("%5u  %-24s %-10s %8llu\n", d->id, *name ? name : "-", state_of(d),
 		       (unsigned long long)(d->pages / PAGES_A_MIB));

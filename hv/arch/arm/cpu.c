@@ -89,7 +89,7 @@ static BOOT_TEXT void apply_option(struct speculation *s)
 		*s = (struct speculation){ .how = HARDEN_LOOP,
 					   .loops = MAX(s->loops, 32u),
 					   .speculative_at = s->speculative_at };
-	else if (strcmp(options.bp_hardening, "auto"))
+	else if (strcmp(options.bp_hardening, "auto") != 0)
 		log_warning("bp-hardening=%s: unknown, taken as auto", options.bp_hardening);
 }
 
