@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from machine import BUILD
+from machine import BUILD, CACHE
 
 ELF = BUILD / "arm64/krypton.elf"
 
@@ -41,11 +41,15 @@ def test_only_known_sections_are_loaded():
 
 
 def test_guests_vector_registers_are_touched_in_one_place():
-    """They are the guest's and are switched lazily or whole: no compiled code may use them."""
+    """They are the guest's and are switched whole: no compiled code may use them, but zlib's, which unpacks
+    kernels before there is a guest (hv/include/hv/payload.h)."""
+    library = subprocess.run(["aarch64-linux-gnu-nm", CACHE / "arm64/libz.a"], check=True, stdout=subprocess.PIPE,
+                             universal_newlines=True).stdout
+    before_guests = set(re.findall(r"^[0-9a-f]+ [Tt] (\w+)$", library, re.M))
     use = re.compile(r"(?<![\w.])[qvds]\d+(?![\w])")
     touching = {name for name, lines in functions().items()
                 if any(use.search(line.split("//")[0]) for line in lines)}
-    assert touching == {"fpsimd_save", "fpsimd_load"}
+    assert touching - before_guests == {"fpsimd_save", "fpsimd_load"}
 
 
 def test_nothing_runs_speculatively_behind_eret():
