@@ -37,6 +37,7 @@ def rows():
                             "krypton": (KRYPTON[0], KRYPTON[1] + " dom0_mem=512M")}, kernel)
         if kernel == "cloud":
             yield "entry to dom0, instructions", of["xen"]["entry"], of["krypton"]["entry"]
+            yield "entry to dom0, s", of["xen"]["entry seconds"], of["krypton"]["entry seconds"]
         for what, unit in (("user", "instructions"), ("seconds", "s")):
             label = "%s: power-on to user space, " % kernel
             yield label + unit, of["xen"][what], of["krypton"][what]

@@ -63,18 +63,24 @@ def first_address(hypervisor, options, kernel):
     raise AssertionError("dom0 never ran: %s" % run.log)
 
 
-def instructions_to_entry(hypervisor, options, kernel):
-    address = first_address(hypervisor, options, kernel)
+def to_entry(hypervisor, options, kernel, address, counted=True):
+    """Until dom0's first instruction: instructions, or seconds."""
     directory = BUILD / "logs/bench-entry"
     stub = directory / "gdb"
-    machine = Machine(hypervisor, options=options, cpus=1, dom0=dom0(kernel), icount=True,
+    machine = Machine(hypervisor, options=options, cpus=1 if counted else 2, dom0=dom0(kernel), icount=counted,
                       qemu_args=["-S", "-gdb", "unix:%s,server=on,wait=off" % stub])
     with machine.boot("bench-entry", directory) as run:
         gdb = Gdb(stub)
         assert gdb.ask("Z1,%x,4" % address) == "OK"
+        began = time.monotonic()
         stop = gdb.ask("c")
+        seconds = time.monotonic() - began
         assert stop.startswith("T05"), stop
-        return run.instructions()
+        return run.instructions() if counted else seconds
+
+
+def instructions_to_entry(hypervisor, options, kernel):
+    return to_entry(hypervisor, options, kernel, first_address(hypervisor, options, kernel))
 
 
 def instructions_to_user(hypervisor, options, kernel):
@@ -97,16 +103,23 @@ def measure(machines, kernel="cloud", times=3):
     The wall times of the machines alternate, so that a busy host troubles all of them alike.
     """
     result = {name: {} for name in machines}
+    address = {}
     for name, (hypervisor, options) in machines.items():
         if hypervisor:
-            result[name]["entry"] = instructions_to_entry(hypervisor, options, kernel)
+            address[name] = first_address(hypervisor, options, kernel)
+            result[name]["entry"] = to_entry(hypervisor, options, kernel, address[name])
         result[name]["user"] = instructions_to_user(hypervisor, options, kernel)
     seconds = {name: [] for name in machines}
+    entry = {name: [] for name in address}
     for _ in range(times):
         for name, (hypervisor, options) in machines.items():
             seconds[name].append(seconds_to_user(hypervisor, options, kernel))
+            if name in address:
+                entry[name].append(to_entry(hypervisor, options, kernel, address[name], counted=False))
     for name in machines:
         result[name]["seconds"] = statistics.median(seconds[name])
+    for name in address:
+        result[name]["entry seconds"] = statistics.median(entry[name])
     return result
 
 
