@@ -21,6 +21,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "full: only with --full")
 
 
+@pytest.hookimpl(tryfirst=True)     # before the processes share them
 def pytest_collection_modifyitems(config, items):
     """The long ones are left out, not skipped: a skip in the result always means something. What shares a
     machine within its file, or calls make, stays together when several processes share the tests."""

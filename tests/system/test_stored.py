@@ -121,7 +121,7 @@ def test_a_kill_amid_a_stream_of_requests(stores):
     store = stores()
     dom0, guest = with_guest(store)
     for client, path in ((dom0, "/x"), (guest, "x")):
-        sent, got = 0, 0
+        sent, got, killed = 0, 0, 0
         first = client.request + 1
         end = time.monotonic() + 60
         while got < 2000:
@@ -129,8 +129,9 @@ def test_a_kill_amid_a_stream_of_requests(stores):
             while sent < 2000 and sent - got < 40:
                 client.send(wire.WRITE, path.encode() + b"\0%d" % sent)
                 sent += 1
-            if sent % 400 == 0:
+            if sent >= killed + 400:
                 store.kill_server()
+                killed = sent
             kind, number, _, payload = client.receive(20)
             assert (kind, number, payload) == (wire.WRITE, first + got, b"OK\0")
             got += 1
