@@ -257,4 +257,9 @@ void console_run(void)
 	go_on();
 	if (input_take(dev))
 		softirq_raise_here(SOFTIRQ_CONSOLE);
+	if (dev->rearm) {
+		console_take();
+		dev->rearm(dev);
+		console_give();
+	}
 }

@@ -61,6 +61,13 @@ static void uart_want_write(struct console_device *dev, bool on)
 	outb(uart.port + REG_INTERRUPT, now);
 }
 
+/* The line stays up when one cause follows another, and an edge would be missed: off and on again gives one. */
+static void uart_rearm(struct console_device *dev)
+{
+	outb(uart.port + REG_INTERRUPT, 0);
+	outb(uart.port + REG_INTERRUPT, uart.interrupts);
+}
+
 struct console_device *ns16550_init(uint16_t port, uint32_t baud)
 {
 	uart.port = port;
@@ -85,6 +92,7 @@ struct console_device *ns16550_init(uint16_t port, uint32_t baud)
 		.write = uart_write,
 		.read = uart_read,
 		.want_write = uart_want_write,
+		.rearm = uart_rearm,
 	};
 	return &uart.console;
 }

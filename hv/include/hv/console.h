@@ -25,6 +25,11 @@ struct console_device {
 	int (*read)(struct console_device *dev);
 	/* Output space interrupt on or off; NULL when the device is polled. */
 	void (*want_write)(struct console_device *dev, bool on);
+	/*
+	 * After what an interrupt asked for was done: let its line fall and rise again if more is to do, where the line is
+	 * edge-triggered. Under the console's lock. NULL: the line is level-triggered.
+	 */
+	void (*rearm)(struct console_device *dev);
 };
 
 /* Early boot: prints at once. A second call replaces the device. */
