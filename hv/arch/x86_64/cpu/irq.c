@@ -28,9 +28,12 @@
 #define PIN_LOW        BIT(13)
 #define PIN_DEST_SHIFT 56
 
+#define OFFSET_EOI     0x40 /* since version 0x20 (ICH9 data sheet, 13.5.4) */
+
 static struct {
 	volatile uint8_t *regs;
 	uint32_t first, pins;
+	bool has_eoi;
 } ioapic[MAX_IOAPICS];
 static uint32_t nr_ioapics;
 
@@ -100,13 +103,16 @@ static bool active_low(uint32_t gsi)
 void irq_init(void)
 {
 	unsigned order = 0;
+	uint32_t version;
 	mfn_t m;
 
 	mask_legacy();
 	for (uint32_t i = 0; i < machine.nr_ioapics; i++) {
 		ioapic[i].regs = mm_map_device(machine.ioapic[i].base, PAGE_SIZE);
 		ioapic[i].first = machine.ioapic[i].first_gsi;
-		ioapic[i].pins = (chip_read(i, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+		version = chip_read(i, IOAPIC_VERSION);
+		ioapic[i].pins = (version >> 16 & 0xff) + 1;
+		ioapic[i].has_eoi = (version & 0xff) >= 0x20;
 		nr_ioapics++;
 		nr_irqs = MAX(nr_irqs, ioapic[i].first + ioapic[i].pins);
 	}
@@ -147,7 +153,8 @@ static uint8_t vector_of(struct irq *irq) HOLDS(irq->lock)
 
 /*
  * A level-triggered pin is open for the next interrupt once the last was ended, of which the local APIC has told it. QEMU (7.2) loses the
- * trigger mode of interrupts that its AMD IOMMU remaps, and so the end: a pin that still waits for one forgets that as an edge-triggered one.
+ * trigger mode of interrupts that its AMD IOMMU remaps, and so the end: a pin that still waits for one is told by its vector. A controller
+ * without a register for that forgets it as an edge-triggered pin; QEMU's would miss a line that is raised meanwhile.
  */
 static void forget_unended(const struct irq *irq) HOLDS(irq->lock)
 {
@@ -156,8 +163,10 @@ static void forget_unended(const struct irq *irq) HOLDS(irq->lock)
 
 	lock_take(&pins_lock);
 	low = chip_read((unsigned)chip, IOAPIC_PIN(irq->number - ioapic[chip].first));
+	if (low & PIN_UNENDED && ioapic[chip].has_eoi)
+		*(volatile uint32_t *)(ioapic[chip].regs + OFFSET_EOI) = irq->vector;
 	lock_release(&pins_lock);
-	if (low & PIN_UNENDED)
+	if (low & PIN_UNENDED && !ioapic[chip].has_eoi)
 		pin_write(irq->number, PIN_MASKED | irq->vector | (irq->low ? PIN_LOW : 0));
 }
 
