@@ -542,7 +542,7 @@ $O/headers/tools/%.ok: tools/% FORCE | $(ready)
 
 # clang-tidy over every source once: the shared ones as they are for the host.
 # (gcc's own options are of no use to it, so the clang command line is asked of a second make.)
-tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(tools-src) $(kr-src) $(kr-stored-src) $(foreach a,$(arches),$($(a)-src))))
+tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(tools-src) $(src-kr-host) $(kr-stored-src) $(foreach a,$(arches),$($(a)-src))))
 tidy:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=clang O=$O/clang tidy-all
 tidy-all: $(tidy-files)
@@ -551,7 +551,7 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) 2>$O/tidy.err.$(notdir $<) \
 		|| { cat $O/tidy.err.$(notdir $<); exit 1; }
 # tidy-command FILE: how the file is compiled, which its list says.
-tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(kr-src)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src)),\
+tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(src-kr-host)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src)),\
 	$(cmd-daemon) -isystem $(CACHE)/$(native)/daemons/include,$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
 	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host))))))))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kr in a real dom0: guests made, run and ended with Debian's store and console daemons beside it."""
+"""kr in a real dom0 of each architecture: guests made, run and ended with Debian's store and console daemons beside it."""
 import json
 import re
 import shutil
@@ -11,16 +11,17 @@ import pytest
 from dom0 import Dom0
 
 
-@pytest.fixture(scope="module")
-def dom0(tmp_path_factory):
+@pytest.fixture(scope="module", params=["arm64", "x86_64"])
+def dom0(request, tmp_path_factory):
+    arch = request.param
     folder = tmp_path_factory.mktemp("extra")
-    program = machines.BUILD / "tools/arm64/kr"
+    program = machines.BUILD / "tools" / arch / "kr"
     subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD, str(program)], check=True,
                    stdout=subprocess.DEVNULL)
     assert program.stat().st_size < 2 << 20
     (folder / "usr/sbin").mkdir(parents=True)
     shutil.copy(program, folder / "usr/sbin/kr")
-    with Dom0("krypton", "kr-guest", extra=str(folder)) as machine:
+    with Dom0("krypton", "kr-guest-" + arch, arch=arch, extra=str(folder)) as machine:
         yield machine
 
 

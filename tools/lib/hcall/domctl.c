@@ -3,6 +3,7 @@
 #include "domctl.h"
 #include <errno.h>
 #include <string.h>
+#include <xen/arch-x86/hvm/start_info.h>
 #include <xen/event_channel.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/memory.h>
@@ -87,6 +88,64 @@ int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
 		op.u.vcpucontext.vcpu = vcpu;
 		set_xen_guest_handle(op.u.vcpucontext.ctxt, copy);
 		err = hcall_domctl(h, &op);
+	}
+	h->ops->free(h, copy);
+	return err;
+}
+
+int hcall_get_state(struct hcall *h, uint16_t domid, void *records, uint32_t *size)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_gethvmcontext, .domain = domid };
+	uint8_t *copy = records ? h->ops->buffer(h, *size) : NULL;
+	int err = -ENOMEM;
+
+	if (copy || !records) {
+		op.u.hvmcontext.size = records ? *size : 0;
+		set_xen_guest_handle(op.u.hvmcontext.buffer, copy);
+		err = hcall_domctl(h, &op);
+	}
+	if (!err && copy)
+		memcpy(records, copy, op.u.hvmcontext.size < *size ? op.u.hvmcontext.size : *size);
+	if (!err)
+		*size = op.u.hvmcontext.size;
+	h->ops->free(h, copy);
+	return err;
+}
+
+int hcall_set_state(struct hcall *h, uint16_t domid, const void *records, uint32_t size)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_sethvmcontext, .domain = domid };
+	uint8_t *copy = h->ops->buffer(h, size);
+	int err = -ENOMEM;
+
+	if (copy) {
+		memcpy(copy, records, size);
+		op.u.hvmcontext.size = size;
+		set_xen_guest_handle(op.u.hvmcontext.buffer, copy);
+		err = hcall_domctl(h, &op);
+	}
+	h->ops->free(h, copy);
+	return err;
+}
+
+/* An entry as the BIOS gave it (ACPI 6.4, 15.1), which is what the hypervisor keeps. */
+struct e820_entry {
+	uint64_t start, size;
+	uint32_t type;
+} __attribute__((packed));
+
+int hcall_set_memory_map(struct hcall *h, uint16_t domid, const struct hvm_memmap_table_entry *map,
+			 uint32_t n)
+{
+	struct xen_foreign_memory_map m = { .domid = domid, .map.nr_entries = n };
+	struct e820_entry *copy = h->ops->buffer(h, n * sizeof(*copy));
+	int err = -ENOMEM;
+
+	if (copy) {
+		for (uint32_t i = 0; i < n; i++)
+			copy[i] = (struct e820_entry){ map[i].addr, map[i].size, map[i].type };
+		set_xen_guest_handle(m.map.buffer, copy);
+		err = (int)call(h, __HYPERVISOR_memory_op, XENMEM_set_memory_map, &m, sizeof(m));
 	}
 	h->ops->free(h, copy);
 	return err;

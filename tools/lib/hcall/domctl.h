@@ -29,6 +29,17 @@ MUST_USE int hcall_max_mem(struct hcall *h, uint16_t domid, uint64_t kib);
 MUST_USE int hcall_paging_pool(struct hcall *h, uint16_t domid, uint64_t bytes);
 MUST_USE int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
 			       const vcpu_guest_context_t *context);
+/*
+ * x86: the state records of a domain (xen/hvm/save.h), all of them, to *records with room for *size bytes; *size is then what they took. Without
+ * records only *size is filled in: what they may take at most.
+ */
+MUST_USE int hcall_get_state(struct hcall *h, uint16_t domid, void *records, uint32_t *size);
+/* Records that begin with a header and end with an END; parts of the state that are not named stay as they are. */
+MUST_USE int hcall_set_state(struct hcall *h, uint16_t domid, const void *records, uint32_t size);
+/* x86: what XENMEM_memory_map tells the domain; n entries, ascending. */
+struct hvm_memmap_table_entry;
+MUST_USE int hcall_set_memory_map(struct hcall *h, uint16_t domid,
+				  const struct hvm_memmap_table_entry *map, uint32_t n);
 /* Which CPUs vCPU `vcpu` may run on: `bits` of them in `map`, the lowest first. */
 MUST_USE int hcall_set_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, const void *map,
 				uint32_t bits);
