@@ -344,6 +344,7 @@ fuzz-programs := $(patsubst %.c,$O/%,$(fuzz-tests))
 cmd-tools := $(language) $(warnings) $(stable) -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $(asan) \
 	     -Itools $(pub-include)
 lib-tools := -lfdt -lz -llzma -lzstd -llz4 -ljansson -lpthread
+lib-kr := -lxenforeignmemory -lxenstore -lxencall -lxentoolcore -lxentoollog -lncurses -ltinfo $(lib-tools)
 
 # tools-library FOLDER COMPILER: $O/FOLDER/libtools.a
 define tools-library
@@ -369,11 +370,13 @@ endef
 $(foreach t,$(tools-tests),$(eval $(call tools-test,$(t))))
 unit-programs += $(patsubst %.c,$O/%,$(tools-tests))
 
-# The toolstack over the simulated machine.
+# The toolstack over the simulated machine, with all of kr but what the tests put in the place of the machine and its store.
+toolstack-src := $(filter-out tools/stored/%,$(tools-src)) \
+		 $(filter-out tools/ctl/main.c tools/domain/system.c tools/lib/fmem/linux.c tools/lib/hcall/linux.c,$(kr-src))
 define toolstack-test
-$O/$(1:.c=): $O/host/$(1).o $(patsubst %,$O/tools/host/%.o,$(filter-out tools/stored/%,$(tools-src))) $O/host/libhvcore.a
+$O/$(1:.c=): $O/host/$(1).o $(patsubst %,$O/tools/host/%.o,$(toolstack-src)) $O/host/libhvcore.a
 	$$(call say,HOSTLD,$$@)
-	$(Q)mkdir -p $$(@D) && $(cc-host) $(asan) -o $$@ $$^ -lcmocka $(lib-tools)
+	$(Q)mkdir -p $$(@D) && $(cc-host) $(asan) -o $$@ $$^ -lcmocka $(lib-kr)
 -include $O/host/$(1:.c=.d) $O/host/$(1).d
 endef
 $(foreach t,$(toolstack-tests),$(eval $(call toolstack-test,$(t))))
@@ -390,7 +393,6 @@ fuzz-programs += $(patsubst %.c,$O/%,$(tools-fuzz))
 # ---- kr ------------------------------------------------------------------------------------------------
 
 native := $(if $(filter arm64,$(shell dpkg --print-architecture)),arm64,x86_64)
-lib-kr := -lxenforeignmemory -lxenstore -lxencall -lxentoolcore -lxentoollog $(lib-tools)
 
 # With the sanitizers, for its tests.
 src-kr-host := $(kr-src) tools/build/start_$(native).c
@@ -401,7 +403,7 @@ $O/tools/host/kr: $(patsubst %,$O/tools/host/%.o,$(src-kr-host)) $O/tools/host/l
 kr-host: $O/tools/host/kr
 .PHONY: kr-host
 
-$(CACHE)/%/kr:
+$(CACHE)/%/kr/lib/libncurses.a:
 	$(call say,DEBS,$@)
 	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* kr
 
@@ -412,7 +414,7 @@ cmd-kr-$(1) := $(cross-$(1))gcc $(language) $(warnings) $(stable) -D_GNU_SOURCE 
 	       -fdata-sections -Itools -isystem $(CACHE)/$(1)/kr/include
 $O/kr/$(1)/.flags: FORCE
 	$$(call keep-flags,$$(cmd-kr-$(1)))
-$O/kr/$(1)/%.c.o: %.c $O/kr/$(1)/.flags | $(CACHE)/$(1)/kr
+$O/kr/$(1)/%.c.o: %.c $O/kr/$(1)/.flags | $(CACHE)/$(1)/kr/lib/libncurses.a
 	$$(call say,TOOLCC,$$@)
 	$(Q)mkdir -p $$(@D) && $$(cmd-kr-$(1)) -MMD -MP -c -o $$@ $$<
 $O/tools/$(1)/kr: $$(patsubst %,$O/kr/$(1)/%.o,$$(src-kr-$(1)))

@@ -126,6 +126,8 @@ def test_mistakes_in_the_call():
                        (["create", "--dyr-run", "x"], "there is no option --dyr-run"),
                        (["create", "--arch"], "--arch needs an argument"),
                        (["create", "-n", "--arch", "vax", "x"], "x86_64 or arm64"),
+                       (["top"], "this is no terminal"), (["log", "--json", "-f", "a"], "does not end"),
+                       (["log"], "one domain"), (["vcpu-set", "a"], "something is missing"),
                        (["explain"], "one reason is expected"), (["help", "nothing"], "there is no command")]:
         run = kr(*args)
         assert run.returncode == 2 and says in run.stderr, (args, run)
@@ -153,11 +155,20 @@ def test_every_command_is_in_help_and_in_the_manual():
         assert "\n.It Cm %s" % name in manual, "kr.1 lacks %s" % name
 
 
-@pytest.mark.parametrize("command", [["list"], ["info"], ["dmesg"], ["pause", "a"], ["destroy", "1"], ["shutdown", "a"]])
+@pytest.mark.parametrize("command", [
+    ["list"], ["info"], ["dmesg"], ["pause", "a"], ["destroy", "1"], ["shutdown", "a"], ["rename", "a", "b"], ["vcpu-list"],
+    ["vcpu-set", "a", "1"], ["vcpu-pin", "a", "0", "0"], ["mem-set", "a", "1"], ["mem-max", "a", "1"], ["block-list"],
+    ["network-list", "a"], ["debug-key", "h"], ["sched"], ["cpupool"], ["events"], ["top"], ["log", "1"]])
 def test_without_a_hypervisor_the_cause_is_said(command):
     run = kr(command[0], "--json", *command[1:])
     assert run.returncode == 1
     assert json.loads(run.stdout)["faults"][0]["reason"] == "NO_HYPERVISOR"
+
+
+def test_a_log_that_is_not_there_is_said():
+    run = kr("log", "--json", "nobody-has-this-name")
+    assert run.returncode == 1 and json.loads(run.stdout)["faults"][0]["reason"] == "FILE_MISSING"
+    assert "NO_SUCH_DOMAIN" in kr("log", "../../etc/passwd").stderr
 
 
 def test_a_closed_output_is_a_failure():

@@ -8,8 +8,7 @@
 
 #define CHUNK 16384u
 
-/* All of it into one zero-terminated text, *text to be freed. 0, or a negative error. */
-static long read_all(const struct system *s, char **text)
+long ctl_read_log(const struct system *s, char **text)
 {
 	uint32_t index = 0;
 	size_t n = 0;
@@ -43,7 +42,7 @@ int cmd_dmesg(struct ctl *c, int argc, char **argv)
 		return ctl_usage(c, "there are no arguments");
 	if (!system_open(&s, SYSTEM_CALLS, &f))
 		return ctl_refuse(c, &f);
-	status = ctl_result(c, &s, (int)read_all(&s, &text), "dmesg");
+	status = ctl_result(c, &s, (int)ctl_read_log(&s, &text), "dmesg");
 	if (status == CTL_DONE && !c->json)
 		fputs(text, stdout);
 	for (char *p = text; p && *p; p++) /* JSON is UTF-8, which a log need not be */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kr list: the domains that there are. */
-#include "build/fill.h"
+/* kr list: the domains that there are; with -l all that is known of each. */
 #include "ctl.h"
+#include "domain/store_write.h"
 #include <getopt.h>
 #include <stdio.h>
 
-#define BATCH       64u
 #define PAGES_A_MIB 256u
 
-static const char *state_of(const struct hcall_domain *d)
+static const struct option long_options[] = { { "long", no_argument, NULL, 'l' },
+					      { NULL, 0, NULL, 0 } };
+
+const char *ctl_state(const struct hcall_domain *d)
 {
 	static const char *const shutdown[] = { "shut down", "rebooting", "suspended",
 						"crashed",   "watchdog",  "soft reset" };
@@ -20,53 +22,115 @@ static const char *state_of(const struct hcall_domain *d)
 	return d->paused ? "paused" : "running";
 }
 
-static void show(struct ctl *c, const struct system *s, const struct hcall_domain *d, json_t *list)
+static json_t *short_form(const struct hcall_domain *d, const char *name)
+{
+	return json_pack("{s:i, s:s, s:s, s:I, s:I}", "domid", (int)d->id, "name", name, "state",
+			 ctl_state(d), "memory_kib", (json_int_t)d->pages * 4, "maxmem_kib",
+			 (json_int_t)d->max_pages * 4);
+}
+
+static int show_short(struct ctl *c, const struct system *s, const struct hcall_domain *d,
+		      void *list)
 {
 	char name[CONFIG_NAME_MAX + 1];
 
 	store_name(s, d->id, name, sizeof(name));
-	json_array_append_new(list, json_pack("{s:i, s:s, s:s, s:I, s:I}", "domid", (int)d->id,
-					      "name", name, "state", state_of(d), "memory_kib",
-					      (json_int_t)d->pages * 4, "maxmem_kib",
-					      (json_int_t)d->max_pages * 4));
+	json_array_append_new(list, short_form(d, name));
 	if (!c->json)
-		printf("%5u  %-24s %-10s %8llu\n", d->id, *name ? name : "-", state_of(d),
+		printf("%5u  %-24s %-10s %8llu\n", d->id, *name ? name : "-", ctl_state(d),
 		       (unsigned long long)(d->pages / PAGES_A_MIB));
+	return 0;
 }
 
-static int list_all(struct ctl *c, const struct system *s)
-{
-	struct hcall_domain d[BATCH];
-	json_t *list = json_array();
-	unsigned next = 0;
-	int n;
+/* ---- the long form ----------------------------------------------------------------------------------- */
 
-	json_object_set_new(c->object, "domains", list);
-	if (!c->json)
-		printf("%5s  %-24s %-10s %8s\n", "id", "name", "state", "MiB");
-	while ((n = hcall_domains(s->hcall, next, d, BATCH)) > 0) {
-		for (int i = 0; i < n; i++)
-			show(c, s, &d[i], list);
-		next = d[n - 1].id + 1u;
+static void add_text(const struct system *s, json_t *to, const char *key, uint16_t domid,
+		     const char *node)
+{
+	char text[STORE_PATH_MAX];
+
+	if (store_get(s, text, sizeof(text), "/local/domain/%u/%s", domid, node) && *text)
+		json_object_set_new(to, key, json_string(text));
+}
+
+static void add_vm(const struct system *s, json_t *to, uint16_t domid)
+{
+	char vm[STORE_PATH_MAX], text[STORE_PATH_MAX];
+
+	if (!store_get(s, vm, sizeof(vm), "/local/domain/%u/vm", domid))
+		return;
+	if (store_get(s, text, sizeof(text), "%.64s/image/kernel", vm))
+		json_object_set_new(to, "kernel", json_string(text));
+	if (store_get(s, text, sizeof(text), "%.64s/image/cmdline", vm))
+		json_object_set_new(to, "cmdline", json_string(text));
+	if (store_get(s, text, sizeof(text), "%.64s/start_time", vm))
+		json_object_set_new(to, "started", json_string(text));
+}
+
+static json_t *long_form(const struct system *s, const struct hcall_domain *d)
+{
+	char name[CONFIG_NAME_MAX + 1], uuid[40];
+	const uint8_t *u = d->uuid;
+	json_t *o;
+
+	o = short_form(d, store_name(s, d->id, name, sizeof(name)));
+	snprintf(uuid, sizeof(uuid),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		 u[15]);
+	json_object_update_new(o, json_pack("{s:s, s:i, s:i, s:I, s:i}", "uuid", uuid, "vcpus",
+					    (int)d->vcpus, "online", (int)d->online, "cpu_ns",
+					    (json_int_t)d->cpu_ns, "pool", (int)d->pool));
+	add_text(s, o, "target_kib", d->id, "memory/target");
+	add_text(s, o, "console", d->id, "console/tty");
+	add_vm(s, o, d->id);
+	json_object_set_new(o, "disks", ctl_devices(s, d->id, "vbd"));
+	json_object_set_new(o, "networks", ctl_devices(s, d->id, "vif"));
+	return o;
+}
+
+/* A value, or below it what it consists of: objects of a list under their number. */
+static void print_tree(const char *key, const json_t *value, int depth)
+{
+	const char *name;
+	json_t *part;
+	size_t i;
+
+	if (json_is_string(value))
+		printf("%*s%-11s %s\n", depth * 2, "", key, json_string_value(value));
+	else if (json_is_integer(value))
+		printf("%*s%-11s %lld\n", depth * 2, "", key, (long long)json_integer_value(value));
+	else if (json_is_array(value))
+		json_array_foreach(value, i, part) print_tree(key, part, depth);
+	else {
+		printf("%*s%s\n", depth * 2, "", key);
+		json_object_foreach((json_t *)value, name, part) print_tree(name, part, depth + 1);
 	}
-	return ctl_result(c, s, n, "list");
+}
+
+static int show_long(struct ctl *c, const struct system *s, const struct hcall_domain *d, void *list)
+{
+	json_t *o = long_form(s, d);
+
+	json_array_append_new(list, o);
+	if (!c->json)
+		print_tree("domain", o, 0);
+	return 0;
 }
 
 int cmd_list(struct ctl *c, int argc, char **argv)
 {
-	struct system s;
-	struct fault f;
-	int status;
+	json_t *list = json_array();
+	bool detailed = false;
+	int option;
 
-	if (ctl_option(c, argc, argv, "", NULL) == '?')
-		return CTL_USAGE;
-	if (optind < argc)
-		return ctl_usage(c, "there are no arguments");
-	/* Without a store there are no names, but still domains. */
-	if (!system_open(&s, SYSTEM_STORE, &f) &&
-	    (f.id != F_NO_STORE || !system_open(&s, SYSTEM_CALLS, &f)))
-		return ctl_refuse(c, &f);
-	status = list_all(c, &s);
-	system_close(&s);
-	return status;
+	json_object_set_new(c->object, "domains", list);
+	while ((option = ctl_option(c, argc, argv, "l", long_options)) != -1) {
+		if (option == '?')
+			return CTL_USAGE;
+		detailed = true;
+	}
+	return ctl_each_domain(c, argc, argv,
+			       detailed ? "" : "   id  name                     state           MiB",
+			       detailed ? show_long : show_short, list);
 }

@@ -4,8 +4,13 @@
 #include <string.h>
 
 const struct command commands[] = {
+	{ "block-list", "[DOMAIN]", "List the disks of one domain or of all",
+	  "  kr block-list debian\n"
+	  "  kr block-list --json | jq '.devices[] | select(.state != \"connected\")'\n",
+	  cmd_devices },
 	{ "console", "DOMAIN", "Make this terminal a guest's console, until Ctrl-]",
 	  "  kr console debian\n", cmd_console },
+	{ "cpupool", "", "List the pools of CPUs", "  kr cpupool\n", cmd_cpupool },
 	{ "create", "[-c] [-n] [-p] [--arch ARCH] FILE [KEY=VALUE]...",
 	  "Create a guest as a configuration file says",
 	  "  -c, --console  stay on the guest's console, as kr console does\n"
@@ -21,11 +26,22 @@ const struct command commands[] = {
 	  "  kr create -n debian.cfg 'vcpus=4' 'disk=[\"/dev/vg/debian,raw,xvda,rw\"]'\n"
 	  "  kr create -n --json debian.cfg | jq .layout\n",
 	  cmd_create },
+	{ "debug-key", "KEYS",
+	  "Press keys of the hypervisor's console; kr dmesg has what they print",
+	  "  kr debug-key h && kr dmesg | tail -20    # which keys there are\n", cmd_debug_key },
 	{ "destroy", "DOMAIN", "End a domain at once, without asking its kernel",
 	  "  kr destroy debian\n"
 	  "  kr destroy 7\n",
 	  cmd_destroy },
 	{ "dmesg", "", "Print what the hypervisor has printed", "  kr dmesg | tail\n", cmd_dmesg },
+	{ "events", "[DOMAIN]", "What happened to domains, when, and why",
+	  "From the hypervisor's log, in which no times stand unless it was booted with "
+	  "console_timestamps, and\n"
+	  "from the supervisor's, which begins when kr-supervisor was started.\n"
+	  "\n"
+	  "  kr events\n"
+	  "  kr events debian --json\n",
+	  cmd_events },
 	{ "explain", "REASON|WORD",
 	  "Say what a reason means, with which something was refused, and what to do about it",
 	  "A REASON is what stands in brackets behind a message, or \"reason\" in JSON. Any other "
@@ -37,17 +53,68 @@ const struct command commands[] = {
 	  cmd_explain },
 	{ "info", "", "Show the hypervisor, CPUs and memory of the machine",
 	  "  kr info --json | jq .free_mib\n", cmd_info },
-	{ "list", "", "List the domains",
+	{ "list", "[-l] [DOMAIN]", "List the domains",
+	  "  -l, --long  all that is known of each, with its devices\n"
+	  "\n"
 	  "  kr list\n"
+	  "  kr list -l debian\n"
 	  "  kr list --json | jq -r '.domains[].name'\n",
 	  cmd_list },
+	{ "log", "[-f] [-n LINES] DOMAIN", "Print what a guest has printed on its console",
+	  "  -f, --follow       go on with what it prints from now on, until Ctrl-C\n"
+	  "  -n, --lines LINES  only the last ones\n"
+	  "The name may be that of a guest that is gone: its log stays.\n"
+	  "\n"
+	  "  kr log -n 20 debian\n",
+	  cmd_log },
+	{ "mem-max", "DOMAIN SIZE", "Set how much memory a domain can have at most",
+	  "SIZE is in MiB unless it ends in k, m, g or t.\n"
+	  "\n"
+	  "  kr mem-max debian 2g\n",
+	  cmd_memory },
+	{ "mem-set", "DOMAIN SIZE", "Set how much memory a domain is to have",
+	  "Its kernel gives back what is too much, or takes what it lacks, by its balloon driver.\n"
+	  "SIZE is in MiB unless it ends in k, m, g or t.\n"
+	  "\n"
+	  "  kr mem-set debian 512\n",
+	  cmd_memory },
+	{ "network-list", "[DOMAIN]", "List the network cards of one domain or of all",
+	  "  kr network-list debian\n", cmd_devices },
 	{ "pause", "DOMAIN", "Pause a domain: its vCPUs do not run and its time stands",
 	  "  kr pause debian\n", cmd_pause },
 	{ "reboot", "DOMAIN", "Ask a guest's kernel to reboot", "  kr reboot debian\n",
 	  cmd_shutdown },
+	{ "rename", "DOMAIN NAME", "Give a domain another name", "  kr rename debian web\n",
+	  cmd_rename },
+	{ "sched", "[DOMAIN [WEIGHT]]",
+	  "Show the scheduler and the weights, or set a domain's weight",
+	  "A domain of weight 512 gets twice the CPU time of one of 256 when both want more than "
+	  "there is.\n"
+	  "\n"
+	  "  kr sched\n"
+	  "  kr sched debian 512\n",
+	  cmd_sched },
 	{ "shutdown", "DOMAIN", "Ask a guest's kernel to power off", "  kr shutdown debian\n",
 	  cmd_shutdown },
+	{ "top", "[-d SECONDS] [-n COUNT]", "Show what the domains use, live",
+	  "  -d, --delay SECONDS  between two looks, 0.1 to 3600 (2)\n"
+	  "  -n, --count COUNT    print so many looks as text, and end; with --json always one\n"
+	  "Keys: q ends it, c m n sort by CPU time, memory, name.\n"
+	  "\n"
+	  "  kr top\n"
+	  "  kr top -n 1 --json | jq '.domains[] | {name, cpu_percent}'\n",
+	  cmd_top },
 	{ "unpause", "DOMAIN", "Let a paused domain run", "  kr unpause debian\n", cmd_pause },
+	{ "vcpu-list", "[DOMAIN]", "List the vCPUs of one domain or of all",
+	  "  kr vcpu-list debian\n", cmd_vcpu_list },
+	{ "vcpu-pin", "DOMAIN VCPU|all CPUS", "Say which CPUs a vCPU may run on",
+	  "CPUS is as cpus= in xl.cfg(5): 0-3,5, or all,^2.\n"
+	  "\n"
+	  "  kr vcpu-pin debian all 0-1\n"
+	  "  kr vcpu-pin debian 0 all\n",
+	  cmd_vcpu },
+	{ "vcpu-set", "DOMAIN NUMBER", "Say how many of a domain's vCPUs are to be up",
+	  "  kr vcpu-set debian 2\n", cmd_vcpu },
 	{ "help", "[COMMAND]", "List the commands, or say how one is called", NULL, cmd_help },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

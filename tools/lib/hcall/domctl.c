@@ -170,6 +170,59 @@ int hcall_set_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, const voi
 	return err;
 }
 
+int hcall_get_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, void *map, uint32_t bits)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_getvcpuaffinity, .domain = domid };
+	uint8_t *copy = h->ops->buffer(h, (bits + 7) / 8);
+	int err = -ENOMEM;
+
+	if (copy) {
+		op.u.vcpuaffinity.vcpu = vcpu;
+		op.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD;
+		op.u.vcpuaffinity.cpumap_hard.nr_bits = bits;
+		set_xen_guest_handle(op.u.vcpuaffinity.cpumap_hard.bitmap, copy);
+		err = hcall_domctl(h, &op);
+		memcpy(map, copy, (bits + 7) / 8);
+	}
+	h->ops->free(h, copy);
+	return err;
+}
+
+int hcall_vcpu(struct hcall *h, uint16_t domid, uint32_t vcpu, struct xen_domctl_getvcpuinfo *info)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_getvcpuinfo, .domain = domid };
+	int err;
+
+	op.u.getvcpuinfo.vcpu = vcpu;
+	err = hcall_domctl(h, &op);
+	*info = op.u.getvcpuinfo;
+	return err;
+}
+
+static int weight_op(struct hcall *h, uint16_t domid, uint32_t cmd, uint16_t *weight)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_scheduler_op, .domain = domid };
+	int err;
+
+	op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
+	op.u.scheduler_op.cmd = cmd;
+	op.u.scheduler_op.u.credit2.weight = *weight;
+	err = hcall_domctl(h, &op);
+	*weight = op.u.scheduler_op.u.credit2.weight;
+	return err;
+}
+
+int hcall_weight(struct hcall *h, uint16_t domid, uint16_t *weight)
+{
+	*weight = 0;
+	return weight_op(h, domid, XEN_DOMCTL_SCHEDOP_getinfo, weight);
+}
+
+int hcall_set_weight(struct hcall *h, uint16_t domid, uint16_t weight)
+{
+	return weight_op(h, domid, XEN_DOMCTL_SCHEDOP_putinfo, &weight);
+}
+
 int hcall_cacheflush(struct hcall *h, uint16_t domid, uint64_t gfn, uint64_t n)
 {
 	struct xen_domctl op = { .cmd = XEN_DOMCTL_cacheflush, .domain = domid };

@@ -43,6 +43,14 @@ MUST_USE int hcall_set_memory_map(struct hcall *h, uint16_t domid,
 /* Which CPUs vCPU `vcpu` may run on: `bits` of them in `map`, the lowest first. */
 MUST_USE int hcall_set_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, const void *map,
 				uint32_t bits);
+MUST_USE int hcall_get_affinity(struct hcall *h, uint16_t domid, uint32_t vcpu, void *map,
+				uint32_t bits);
+/* -ENOENT: no such vCPU. */
+MUST_USE int hcall_vcpu(struct hcall *h, uint16_t domid, uint32_t vcpu,
+			struct xen_domctl_getvcpuinfo *info);
+/* Its share of the CPUs under credit2, 1 to 65535; -EINVAL under another scheduler. */
+MUST_USE int hcall_weight(struct hcall *h, uint16_t domid, uint16_t *weight);
+MUST_USE int hcall_set_weight(struct hcall *h, uint16_t domid, uint16_t weight);
 /* Arm: guest frames that were written here are cleaned to memory. */
 MUST_USE int hcall_cacheflush(struct hcall *h, uint16_t domid, uint64_t gfn, uint64_t n);
 MUST_USE int hcall_set_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t value);

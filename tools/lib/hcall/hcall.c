@@ -52,7 +52,12 @@ int hcall_domains(struct hcall *h, unsigned first, struct hcall_domain *list, un
 					 XEN_DOMINF_shutdownmask,
 			.pages = d->tot_pages,
 			.max_pages = d->max_pages,
+			.cpu_ns = d->cpu_time,
+			.vcpus = d->max_vcpu_id == XEN_INVALID_MAX_VCPU_ID ? 0 : d->max_vcpu_id + 1,
+			.online = d->nr_online_vcpus,
+			.pool = d->cpupool,
 		};
+		memcpy(list[i].uuid, d->handle, sizeof(list[i].uuid));
 	}
 	h->ops->free(h, info);
 	h->ops->free(h, ctl);

@@ -36,6 +36,10 @@ struct hcall_domain {
 	bool dying, shutdown, paused;
 	uint8_t shutdown_code;
 	uint64_t pages, max_pages; /* of 4 KiB */
+	uint64_t cpu_ns;           /* CPU time that its vCPUs have used */
+	uint32_t vcpus, online;    /* how many vCPUs it has, and how many of them are up */
+	uint32_t pool;
+	uint8_t uuid[16];
 };
 
 /* Up to n domains from number `first` on, ascending: how many there are. XEN_SYSCTL_getdomaininfolist. */
