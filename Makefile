@@ -344,7 +344,7 @@ fuzz-programs := $(patsubst %.c,$O/%,$(fuzz-tests))
 cmd-tools := $(language) $(warnings) $(stable) -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $(asan) \
 	     -Itools $(pub-include)
 lib-tools := -lfdt -lz -llzma -lzstd -llz4 -ljansson -lpthread
-lib-kr := -lxenforeignmemory -lxenstore -lxencall -lxentoolcore -lxentoollog -lncurses -ltinfo $(lib-tools)
+lib-kr := -lxenforeignmemory -lxencall -lxentoolcore -lxentoollog -lncurses -ltinfo $(lib-tools)
 
 # tools-library FOLDER COMPILER: $O/FOLDER/libtools.a
 define tools-library
@@ -372,7 +372,8 @@ unit-programs += $(patsubst %.c,$O/%,$(tools-tests))
 
 # The toolstack over the simulated machine, with all of kr but what the tests put in the place of the machine and its store.
 toolstack-src := $(filter-out tools/stored/%,$(tools-src)) \
-		 $(filter-out tools/ctl/main.c tools/domain/system.c tools/lib/fmem/linux.c tools/lib/hcall/linux.c,$(kr-src))
+		 $(filter-out tools/ctl/main.c tools/domain/system.c tools/lib/fmem/linux.c tools/lib/hcall/linux.c \
+		 tools/lib/store/linux.c,$(kr-src))
 define toolstack-test
 $O/$(1:.c=): $O/host/$(1).o $(patsubst %,$O/tools/host/%.o,$(toolstack-src)) $O/host/libhvcore.a
 	$$(call say,HOSTLD,$$@)

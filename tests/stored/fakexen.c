@@ -253,6 +253,12 @@ xenevtchn_port_or_error_t xenevtchn_bind_virq(xenevtchn_handle *xce, unsigned in
 	return PORT_VIRQ;
 }
 
+xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *xce, uint32_t domid)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
 int xenevtchn_unbind(xenevtchn_handle *xce, evtchn_port_t port)
 {
 	return 0;
@@ -315,6 +321,13 @@ void *xengnttab_map_grant_ref(xengnttab_handle *xgt, uint32_t domid, uint32_t re
 	return map_ring(domid);
 }
 
+void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count, uint32_t domid,
+				      uint32_t *refs, int prot)
+{
+	errno = ENOSYS;
+	return NULL;
+}
+
 int xengnttab_unmap(xengnttab_handle *xgt, void *start, uint32_t count)
 {
 	return munmap(start, PAGE);
@@ -341,6 +354,20 @@ void *xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t dom, int prot
 int xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *addr, size_t pages)
 {
 	return munmap(addr, PAGE);
+}
+
+xenforeignmemory_resource_handle *xenforeignmemory_map_resource(
+    xenforeignmemory_handle *fmem, domid_t domid, unsigned int type, unsigned int id,
+    unsigned long frame, unsigned long nr_frames, void **paddr, int prot, int flags)
+{
+	errno = ENOSYS;
+	return NULL;
+}
+
+int xenforeignmemory_unmap_resource(xenforeignmemory_handle *fmem,
+				    xenforeignmemory_resource_handle *fres)
+{
+	return 0;
 }
 
 /* ---- dom0's own page and port ------------------------------------------------------------------- */

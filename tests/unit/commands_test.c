@@ -126,9 +126,9 @@ static int two_guests(void **state)
 {
 	fakestore_empty();
 	boot(1, NULL);
-	tools.store = xs_open(0);
-	xs_write(NULL, 0, "/local/domain/0/name", "Domain-0", 8);
-	sim_guest_set(v0, dom0_guest, NULL, NULL);
+	tools.store = fakestore_open();
+	fakestore_set("/local/domain/0/name", "Domain-0");
+	sim_guest_set(inproc_vcpu, dom0_guest, NULL, NULL);
 	sim_start(d0);
 	guest = (struct made){ .uuid = { 1 } };
 	in_dom0(make);
@@ -156,6 +156,7 @@ static int no_guests(void **state)
 	forget_call();
 	sim_check(sim_run(gone, NULL));
 	end();
+	client_close(tools.store);
 	fakestore_empty();
 	return 0;
 }
@@ -173,8 +174,8 @@ static void domains_are_listed_shortly_and_whole(void **state)
 	assert_string_equal(text_of(d, "state"), "paused");
 	assert_int_equal(number_of(d, "memory_kib"), (16 << 10) + 8);
 
-	xs_write(NULL, 0, "/local/domain/0/backend/vbd/2/51712/state", "4", 1);
-	xs_write(NULL, 0, "/local/domain/0/backend/vbd/2/51712/dev", "xvda", 4);
+	fakestore_set("/local/domain/0/backend/vbd/2/51712/state", "4");
+	fakestore_set("/local/domain/0/backend/vbd/2/51712/dev", "xvda");
 	d = item(done("list -l other", "xvda"), "domains", 0);
 	assert_string_equal(text_of(d, "uuid"), "02000000-0000-0000-0000-000000000000");
 	assert_int_equal(number_of(d, "vcpus"), 2);
@@ -190,15 +191,15 @@ static void devices_are_listed_with_their_state(void **state)
 {
 	const json_t *o;
 
-	xs_write(NULL, 0, "/local/domain/0/backend/vif/1/0/state", "2", 1);
-	xs_write(NULL, 0, "/local/domain/0/backend/vif/1/0/mac", "00:16:3e:00:00:01", 17);
-	xs_write(NULL, 0, "/local/domain/0/backend/vif/1/0/bridge", "xenbr0", 6);
+	fakestore_set("/local/domain/0/backend/vif/1/0/state", "2");
+	fakestore_set("/local/domain/0/backend/vif/1/0/mac", "00:16:3e:00:00:01");
+	fakestore_set("/local/domain/0/backend/vif/1/0/bridge", "xenbr0");
 	o = done("network-list guest", "00:16:3e:00:00:01");
 	assert_string_equal(text_of(item(o, "devices", 0), "state"), "waiting");
 	assert_string_equal(text_of(item(o, "devices", 0), "bridge"), "xenbr0");
 	assert_null(item(done("block-list", NULL), "devices", 0));
 	/* A state that there is not, which a guest may have written. */
-	xs_write(NULL, 0, "/local/domain/0/backend/vif/1/0/state", "99", 2);
+	fakestore_set("/local/domain/0/backend/vif/1/0/state", "99");
 	assert_string_equal(text_of(item(done("network-list", NULL), "devices", 0), "state"),
 			    "unknown");
 	kr(CTL_USAGE, true, "block-list guest other");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A store for tests of the toolstack: libxenstore's functions over a list of nodes, without permissions, watches and other clients. */
+/*
+ * A store for tests of the toolstack: a back end of the store client (lib/store/client.h) that answers out of a list of nodes, without permissions,
+ * watches and other clients.
+ */
 #ifndef TESTS_UNIT_FAKESTORE_H
 #define TESTS_UNIT_FAKESTORE_H
 
@@ -7,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xenstore.h>
+#include "lib/store/client.h"
+#include <xen/io/xs_wire.h>
 
 #define FAKESTORE_NODES 512
 
@@ -47,37 +51,12 @@ __attribute__((unused)) static void fakestore_empty(void)
 	fakestore_introduced = fakestore_released = 0;
 }
 
-struct xs_handle *xs_open(unsigned long flags)
-{
-	static char it;
-
-	return (struct xs_handle *)&it;
-}
-
-void xs_close(struct xs_handle *xsh) {}
-
-void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
-{
-	const char *value = fakestore_value(path);
-
-	if (!value) {
-		errno = ENOENT;
-		return NULL;
-	}
-	if (len)
-		*len = (unsigned)strlen(value);
-	return strdup(value);
-}
-
-bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
-	      unsigned int len)
+static int fakestore_write(const char *path, const char *data, size_t len)
 {
 	int i = fakestore_find(path);
 
-	if (i < 0 && fakestore_nr == FAKESTORE_NODES) {
-		errno = ENOSPC;
-		return false;
-	}
+	if (i < 0 && fakestore_nr == FAKESTORE_NODES)
+		return ENOSPC;
 	if (i < 0) {
 		i = (int)fakestore_nr++;
 		fakestore[i].path = strdup(path);
@@ -85,7 +64,13 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
 		free(fakestore[i].value);
 	}
 	fakestore[i].value = strndup(data, len);
-	return true;
+	return 0;
+}
+
+/* A node as somebody else writes it. */
+__attribute__((unused)) static void fakestore_set(const char *path, const char *value)
+{
+	fakestore_write(path, value, strlen(value));
 }
 
 /* What is below `path`, or `path` itself. */
@@ -96,71 +81,118 @@ static bool fakestore_within(const char *node, const char *path)
 	return strncmp(node, path, n) == 0 && (node[n] == '/' || !node[n]);
 }
 
-bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
+static void fakestore_remove(const char *path)
 {
 	for (unsigned i = 0; i < fakestore_nr;)
 		if (fakestore_within(fakestore[i].path, path))
 			fakestore_forget(i);
 		else
 			i++;
-	return true;
 }
 
-char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *num)
+/* The names below `path`, each once, into `text`: their length, 0: there are none. */
+static size_t fakestore_list(const char *path, char *text)
 {
-	char **list = calloc(FAKESTORE_NODES, sizeof(*list) + 64), *text;
-	size_t n = strlen(path);
+	size_t n = strlen(path), used = 0;
 
-	text = (char *)(list + FAKESTORE_NODES);
-	*num = 0;
 	for (unsigned i = 0; i < fakestore_nr; i++) {
-		const char *child = fakestore[i].path + n + 1;
-		bool known = false;
+		const char *child = fakestore[i].path + n;
+		size_t len, at = 0;
 
-		if (!fakestore_within(fakestore[i].path, path) || !fakestore[i].path[n])
+		if (!fakestore_within(fakestore[i].path, path) || !*child)
 			continue;
-		snprintf(text, 64, "%.*s", (int)strcspn(child, "/"), child);
-		for (unsigned k = 0; k < *num; k++)
-			known |= strcmp(list[k], text) == 0;
-		if (!known) {
-			list[(*num)++] = text;
-			text += 64;
+		len = strcspn(++child, "/");
+		while (at < used && (strlen(text + at) != len || memcmp(text + at, child, len) != 0))
+			at += strlen(text + at) + 1;
+		if (at == used && used + len < XENSTORE_PAYLOAD_MAX) {
+			memcpy(text + used, child, len);
+			text[used + len] = 0;
+			used += len + 1;
 		}
 	}
-	if (*num)
-		return list;
-	free(list);
-	errno = ENOENT;
-	return NULL;
+	return used;
 }
 
-bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
-			struct xs_permissions *perms, unsigned int num_perms)
+/* ---- the wire -------------------------------------------------------------------------------------------- */
+
+static struct {
+	struct xsd_sockmsg head;
+	char text[XENSTORE_PAYLOAD_MAX];
+} fakestore_answer;
+static size_t fakestore_taken; /* of it */
+
+static int fakestore_do(const struct xsd_sockmsg *m, const char *payload, size_t *len)
 {
-	return fakestore_find(path) >= 0;
+	char *answer = fakestore_answer.text;
+	const char *value;
+	size_t path = strnlen(payload, m->len) + 1;
+
+	*len = (size_t)snprintf(answer, 3, "OK") + 1;
+	switch (m->type) {
+	case XS_READ:
+		value = fakestore_value(payload);
+		*len = value ? strlen(value) : 0;
+		memcpy(answer, value ? value : "", *len);
+		return value ? 0 : ENOENT;
+	case XS_WRITE: return fakestore_write(payload, payload + path, m->len - path);
+	case XS_RM: fakestore_remove(payload); return 0;
+	case XS_DIRECTORY: *len = fakestore_list(payload, answer); return *len ? 0 : ENOENT;
+	case XS_SET_PERMS: return fakestore_find(payload) >= 0 ? 0 : ENOENT;
+	case XS_TRANSACTION_START: *len = (size_t)snprintf(answer, 3, "1") + 1; return 0;
+	case XS_TRANSACTION_END: return 0;
+	case XS_INTRODUCE: fakestore_introduced++; return 0;
+	case XS_RELEASE: fakestore_released++; return 0;
+	default: return ENOSYS;
+	}
 }
 
-xs_transaction_t xs_transaction_start(struct xs_handle *h)
+static int fakestore_send(struct store_client *c, const void *bytes, size_t n)
 {
-	return 1;
+	struct xsd_sockmsg head;
+	size_t len;
+	int err;
+
+	memcpy(&head, bytes, sizeof(head));
+	err = fakestore_do(&head, (const char *)bytes + sizeof(head), &len);
+	if (err) {
+		head.type = XS_ERROR;
+		len = (size_t)snprintf(fakestore_answer.text, 8, "%s",
+				       err == ENOENT   ? "ENOENT"
+				       : err == ENOSPC ? "ENOSPC"
+						       : "ENOSYS") +
+		      1;
+	}
+	head.len = (uint32_t)len;
+	fakestore_answer.head = head;
+	fakestore_taken = 0;
+	return 0;
 }
 
-bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
+static ssize_t fakestore_receive(struct store_client *c, void *bytes, size_t n, bool wait)
 {
-	return true;
+	size_t left = sizeof(fakestore_answer.head) + fakestore_answer.head.len - fakestore_taken;
+
+	if (n > left)
+		n = left;
+	if (!n)
+		return wait ? -EPIPE : 0;
+	memcpy(bytes, (const char *)&fakestore_answer + fakestore_taken, n);
+	fakestore_taken += n;
+	return (ssize_t)n;
 }
 
-bool xs_introduce_domain(struct xs_handle *h, unsigned int domid, unsigned long mfn,
-			 unsigned int eventchn)
-{
-	fakestore_introduced++;
-	return true;
-}
+static void fakestore_close(struct store_client *c) {}
 
-bool xs_release_domain(struct xs_handle *h, unsigned int domid)
+/* A client of it; client_close() when done. */
+__attribute__((unused)) static struct store_client *fakestore_open(void)
 {
-	fakestore_released++;
-	return true;
+	static const struct client_ops ops = { .send = fakestore_send,
+					       .receive = fakestore_receive,
+					       .close = fakestore_close };
+	static struct store_client client;
+
+	client_init(&client, &ops);
+	return &client;
 }
 
 #endif

@@ -1,173 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For tests of the toolstack on the simulated machine, in one process with the sanitizers: a configuration becomes a plan, the plan a domain by real hypercalls
- * of a simulated dom0, and the domain runs and ends. What is replaced: hypercall buffers are pages of dom0, which its translation shows at the addresses
- * that they have here; foreign memory is mapped into dom0 as Linux does it, copied in
- * then, and back when it is unmapped.
+ * of a simulated dom0, and the domain runs and ends. What is replaced: the back ends of tools/lib (inproc.h).
  */
 #ifndef TESTS_UNIT_TOOLSTACK_H
 #define TESTS_UNIT_TOOLSTACK_H
 
-#include "sim.h"
+#include "inproc.h"
 
 #include "build/start.h"
 #include "domain/create.h"
 #include "lib/hcall/domctl.h"
-#include <hv/guest.h>
 #include <hv/log.h>
-#include <errno.h>
 #include <stdio.h>
 #include <xen/hvm/params.h>
 
-#define MEMORY       (96ull << 20)
-#define WINDOW_PAGES 8u
-#define WINDOW_GFN   64u
-#define KERNEL_SIZE  0x4000u
+#define MEMORY      (96ull << 20)
+#define KERNEL_SIZE 0x4000u
 
 static struct domain *d0;
-static struct vcpu *v0;
-
-/* ---- hypercalls ---------------------------------------------------------------------------------------- */
-
-static _Alignas(4096) uint8_t window[WINDOW_PAGES * 4096];
-static size_t window_used;
-
-static bool translate(struct vcpu *v, gva_t va, bool write, gpa_t *pa)
-{
-	uint64_t base = (uintptr_t)window;
-
-	pa->a = va.a >= base && va.a - base < sizeof(window)
-		    ? ((uint64_t)WINDOW_GFN << PAGE_SHIFT) + (va.a - base)
-		    : va.a;
-	return true;
-}
-
-static long sim_op(struct hcall *h, unsigned op, const uint64_t arg[5], unsigned nr_args)
-{
-	const gva_t at = gva((uintptr_t)window);
-	uint64_t a[6] = { arg[0], arg[1], arg[2], arg[3], arg[4] };
-	long ret;
-
-	sim_check(sim_guest_write(v0, at, window, sizeof(window)));
-	ret = (long)sim_hypercall6(v0, op, a);
-	sim_check(sim_guest_read(v0, at, window, sizeof(window)));
-	return ret;
-}
-
-/* Given back in the order in which they were taken, or the other; the last one makes the window empty. */
-static unsigned buffers;
-
-static void *sim_buffer(struct hcall *h, size_t size)
-{
-	void *p = window + window_used;
-
-	window_used += (size + 15) & ~(size_t)15;
-	sim_check(window_used <= sizeof(window));
-	buffers++;
-	return memset(p, 0, size);
-}
-
-static void sim_free(struct hcall *h, void *buffer)
-{
-	if (buffer && --buffers == 0)
-		window_used = 0;
-}
-
-static const struct hcall_ops sim_ops = { sim_op, sim_buffer, sim_free, NULL };
-
-/* ---- foreign memory ------------------------------------------------------------------------------------ */
-
-#define FOREIGN_GFN 0x1000u /* where dom0 has no memory */
-#define MOST        256u
-
-static uint8_t *mapped; /* what dom0 sees there; the tools have one mapping at a time */
-
-static gva_t foreign(unsigned i)
-{
-	return gva((uint64_t)(FOREIGN_GFN + i) << PAGE_SHIFT);
-}
-
-/* A call whose structure and lists lie in hypercall buffers. */
-static long memory_op(unsigned op, void *buffer)
-{
-	const uint64_t arg[5] = { op, (uintptr_t)buffer };
-
-	return sim_op(NULL, __HYPERVISOR_memory_op, arg, 2);
-}
-
-static void *copy_in(unsigned n)
-{
-	sim_check(!mapped);
-	mapped = malloc((size_t)n * PAGE_SIZE);
-	for (unsigned i = 0; i < n; i++)
-		sim_check(sim_guest_read(v0, foreign(i), mapped + i * PAGE_SIZE, PAGE_SIZE));
-	return mapped;
-}
-
-static void *sim_map(struct fmem *m, uint16_t domid, const uint64_t *list, unsigned n)
-{
-	struct {
-		struct xen_add_to_physmap_batch b;
-		xen_ulong_t idx[MOST];
-		xen_pfn_t gpfn[MOST];
-		int err[MOST];
-	} *x = sim_buffer(NULL, sizeof(*x));
-	long err;
-
-	x->b = (struct xen_add_to_physmap_batch){ .domid = DOMID_SELF,
-						  .space = XENMAPSPACE_gmfn_foreign,
-						  .size = (uint16_t)n };
-	x->b.u.foreign_domid = domid;
-	for (unsigned i = 0; i < n; i++) {
-		x->idx[i] = list[i];
-		x->gpfn[i] = FOREIGN_GFN + i;
-	}
-	set_xen_guest_handle(x->b.idxs, x->idx);
-	set_xen_guest_handle(x->b.gpfns, x->gpfn);
-	set_xen_guest_handle(x->b.errs, x->err);
-	err = memory_op(XENMEM_add_to_physmap_batch, x);
-	for (unsigned i = 0; i < n && !err; i++)
-		err = x->err[i];
-	sim_free(NULL, x);
-	errno = err ? ENOMEM : 0;
-	return err ? NULL : copy_in(n);
-}
-
-static void sim_unmap(struct fmem *m, void *p, unsigned n)
-{
-	struct xen_remove_from_physmap *r = sim_buffer(NULL, sizeof(*r));
-
-	for (unsigned i = 0; i < n; i++) {
-		sim_check(sim_guest_write(v0, foreign(i), mapped + i * PAGE_SIZE, PAGE_SIZE));
-		*r = (struct xen_remove_from_physmap){ .domid = DOMID_SELF,
-						       .gpfn = FOREIGN_GFN + i };
-		sim_check_equal(memory_op(XENMEM_remove_from_physmap, r), 0);
-	}
-	sim_free(NULL, r);
-	free(mapped);
-	mapped = NULL;
-}
-
-static void *sim_grants(struct fmem *m, uint16_t domid)
-{
-	struct {
-		struct xen_mem_acquire_resource r;
-		xen_pfn_t gpfn;
-	} *x = sim_buffer(NULL, sizeof(*x));
-	long err;
-
-	x->r = (struct xen_mem_acquire_resource){ .domid = domid,
-						  .type = XENMEM_resource_grant_table,
-						  .nr_frames = 1 };
-	x->gpfn = FOREIGN_GFN;
-	set_xen_guest_handle(x->r.frame_list, &x->gpfn);
-	err = memory_op(XENMEM_acquire_resource, x);
-	sim_free(NULL, x);
-	errno = err ? ENOMEM : 0;
-	return err ? NULL : copy_in(1);
-}
-
-static const struct fmem_ops sim_fmem_ops = { sim_map, sim_grants, sim_unmap, NULL };
 
 static struct hcall hcall = { &sim_ops };
 static struct fmem fmem = { &sim_fmem_ops };
@@ -249,8 +100,8 @@ static void boot(uint64_t seed, const char *more)
 
 	sim_boot(2, MEMORY, seed);
 	d0 = sim_domain_as(0, &c, WINDOW_GFN + WINDOW_PAGES);
-	v0 = d0->vcpu[0];
-	sim_guest_set_translate(v0, translate);
+	inproc_vcpu = d0->vcpu[0];
+	sim_guest_set_translate(inproc_vcpu, inproc_translate);
 	if (!config_read(&config, BUILD_ARM64, "test", base, sizeof(base) - 1, more, &faults))
 		fail_msg("%s", faults.fault[0].text);
 	for (size_t i = 64; i < sizeof(kernel); i++)

@@ -46,7 +46,7 @@ static void start_dom0(uint64_t seed, const char *more)
 	boot(seed, more);
 	made = (struct made){ .uuid = { 1, 2, 3 } };
 	fault = (struct fault){ 0 };
-	sim_guest_set(v0, dom0_guest, NULL, NULL);
+	sim_guest_set(inproc_vcpu, dom0_guest, NULL, NULL);
 	sim_start(d0);
 }
 
@@ -120,12 +120,173 @@ static void a_creation_that_fails_anywhere_leaves_nothing(void **state)
 	assert_true(failures > 0);
 }
 
+/* ---- channels and grants between dom0's tools and a guest -------------------------------------------------- */
+
+#define GRANTED_GFN 5u
+
+static struct events events = { &sim_events_ops };
+static struct grants grants = { &sim_grants_ops };
+
+static struct domain *peer;
+static unsigned heard; /* events that the guest got */
+static uint32_t our_port, peer_port, ref;
+static uint8_t *frame;
+
+/* Binds to the port that it is offered, says so, and counts what it hears; its memory says hello. */
+static bool talk(struct vcpu *v, void *arg)
+{
+	static const char hello[] = "hello";
+	uint32_t port;
+
+	if (!peer_port) {
+		struct evtchn_bind_interdomain op = { .remote_dom = d0->id,
+						      .remote_port = our_port };
+		struct evtchn_send send;
+
+		sim_map_shared_info(v);
+		sim_check_equal(sim_add_to_physmap(v, XENMAPSPACE_grant_table, 0, SIM_GRANTS_GFN),
+				0);
+		sim_guest_write(v, gva((uint64_t)GRANTED_GFN << PAGE_SHIFT), hello, sizeof(hello));
+		sim_grant(v, 8, d0->id, GRANTED_GFN, false);
+		sim_grant(v, 9, d0->id, GRANTED_GFN, true);
+		sim_check_equal(sim_evtchn(v, EVTCHNOP_bind_interdomain, &op), 0);
+		peer_port = op.local_port;
+		send.port = peer_port;
+		sim_check_equal(sim_evtchn(v, EVTCHNOP_send, &send), 0);
+	}
+	while ((port = sim_next_event(v)) != 0)
+		heard += port == peer_port;
+	sim_guest_wait(v);
+	return true;
+}
+
+static void offer(void)
+{
+	sim_map_shared_info(inproc_vcpu);
+	result = events_alloc(&events, peer->id, &our_port);
+}
+
+static void hear(void)
+{
+	uint32_t port;
+
+	result = events_pending(&events, &port);
+	if (result == 1 && port != our_port)
+		result = -1;
+}
+
+static void tell(void)
+{
+	result = events_notify(&events, our_port);
+}
+
+static void unmask(void)
+{
+	result = events_unmask(&events, our_port);
+}
+
+static void leave(void)
+{
+	result = events_unbind(&events, our_port);
+}
+
+static void bind_nothing(void)
+{
+	uint32_t port;
+
+	result = events_bind(&events, peer->id, 77, &port);
+}
+
+static void map_ref(void)
+{
+	frame = grants_map(&grants, peer->id, &ref, 1, true);
+	result = frame ? 0 : -errno;
+}
+
+static void write_ref(void)
+{
+	memcpy(frame, "olleh", 5);
+	grants_unmap(&grants, frame, 1);
+}
+
+static bool has_bound(void *arg)
+{
+	return peer_port != 0;
+}
+
+static bool has_heard(void *arg)
+{
+	return heard > *(unsigned *)arg;
+}
+
+static void with_peer(uint64_t seed)
+{
+	start_dom0(seed, NULL);
+	peer_port = heard = 0;
+	peer = sim_domain(1, 16);
+	in_dom0(offer);
+	assert_int_equal(result, 0);
+	sim_guest_set(peer->vcpu[0], talk, NULL, NULL);
+	sim_start(peer);
+	assert_true(sim_run(has_bound, NULL));
+}
+
+static void events_go_both_ways(void **state)
+{
+	for (uint64_t seed = sim_first_seed(); seed <= sim_last_seed(5); seed++) {
+		unsigned before;
+
+		with_peer(seed);
+		/* Joining makes the side that joined pending, sending makes ours. */
+		do
+			in_dom0(hear);
+		while (result == 0);
+		assert_int_equal(result, 1);
+		/* It is masked until it is let again. */
+		in_dom0(hear);
+		assert_int_equal(result, 0);
+		in_dom0(unmask);
+		assert_int_equal(result, 0);
+		before = heard;
+		in_dom0(tell);
+		assert_int_equal(result, 0);
+		assert_true(sim_run(has_heard, &before));
+		in_dom0(bind_nothing);
+		assert_int_equal(result, -EINVAL);
+		in_dom0(leave);
+		assert_int_equal(result, 0);
+		in_dom0(leave);
+		assert_int_equal(result, -EINVAL);
+		end();
+	}
+}
+
+static void a_grant_is_mapped_as_it_allows(void **state)
+{
+	char text[8] = "";
+
+	with_peer(1);
+	ref = 9; /* may not be written */
+	in_dom0(map_ref);
+	assert_int_equal(result, -EINVAL);
+	ref = 8;
+	in_dom0(map_ref);
+	assert_int_equal(result, 0);
+	assert_string_equal((char *)frame, "hello");
+	in_dom0(write_ref);
+	assert_true(sim_peek(peer->vcpu[0], gva((uint64_t)GRANTED_GFN << PAGE_SHIFT), text, 6));
+	assert_string_equal(text, "olleh");
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_domain_is_created_runs_and_is_destroyed),
 		cmocka_unit_test(more_memory_than_there_is_leaves_nothing),
 		cmocka_unit_test(a_creation_that_fails_anywhere_leaves_nothing),
+		cmocka_unit_test(events_go_both_ways),
+		cmocka_unit_test(a_grant_is_mapped_as_it_allows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

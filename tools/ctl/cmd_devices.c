@@ -53,14 +53,15 @@ static json_t *device(const struct system *s, uint16_t domid, const char *type, 
 json_t *ctl_devices(const struct system *s, uint16_t domid, const char *type)
 {
 	json_t *all = json_array();
-	unsigned n = 0;
-	char path[80], **list;
+	struct client_names list = { 0 };
+	const char *one = NULL;
+	char path[80];
 
 	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", type, domid);
-	list = s->store ? xs_directory(s->store, XBT_NULL, path, &n) : NULL;
-	for (unsigned i = 0; list && i < n; i++)
-		json_array_append_new(all, device(s, domid, type, list[i]));
-	free(list);
+	if (s->store && client_list(s->store, 0, path, &list) == 0)
+		while ((one = client_next_name(&list, one)) != NULL)
+			json_array_append_new(all, device(s, domid, type, one));
+	client_names_free(&list);
 	return all;
 }
 

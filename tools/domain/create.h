@@ -10,13 +10,14 @@
 #include "config.h"
 #include "lib/fmem/fmem.h"
 #include "lib/hcall/hcall.h"
+#include "lib/store/client.h"
 #include <sys/types.h>
 
 /* What there is to manage domains with: all four, or none (F_NO_HYPERVISOR, F_PRIVILEGE, F_NO_STORE). */
 struct system {
 	struct hcall *hcall;
 	struct fmem *fmem;
-	struct xs_handle *store;
+	struct store_client *store;
 };
 
 enum system_parts { SYSTEM_CALLS, SYSTEM_STORE, SYSTEM_ALL }; /* each with those before it */

@@ -152,9 +152,10 @@ static bool write_folders(struct device *d, struct fault *f)
 {
 	const struct place *at = d->disk ? &d->disk->at : &d->vif->at;
 
-	return store_transaction(d->s->store, d->domid, write_both, d) ||
-	       fault_at(f, F_STORE, at, "%s %u: writing to the store: %s", d->type, d->id,
-			strerror(errno));
+	int err = store_transaction(d->s->store, d->domid, write_both, d);
+
+	return !err || fault_at(f, F_STORE, at, "%s %u: writing to the store: %s", d->type, d->id,
+				strerror(-err));
 }
 
 /* ---- disks and cards ---------------------------------------------------------------------------------- */
@@ -187,24 +188,26 @@ static bool mac_taken(const struct system *s, const uint8_t *mac)
 {
 	char text[20], other[20];
 	bool taken = false;
-	unsigned n = 0;
-	char **domains = xs_directory(s->store, XBT_NULL, "/local/domain", &n);
+	struct client_names domains = { 0 };
+	const char *one = NULL;
+	int err = client_list(s->store, 0, "/local/domain", &domains);
 
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
 		 mac[3], mac[4], mac[5]);
-	for (unsigned i = 0; domains && i < n; i++) {
+	while (!err && (one = client_next_name(&domains, one)) != NULL) {
+		struct client_names cards;
+		const char *card = NULL;
 		char path[80];
-		unsigned cards = 0;
-		char **card;
+		int none;
 
-		snprintf(path, sizeof(path), "/local/domain/%.10s/device/vif", domains[i]);
-		card = xs_directory(s->store, XBT_NULL, path, &cards);
-		for (unsigned k = 0; card && k < cards; k++)
-			taken |= store_get(s, other, sizeof(other), "%s/%.10s/mac", path, card[k]) &&
+		snprintf(path, sizeof(path), "/local/domain/%.10s/device/vif", one);
+		none = client_list(s->store, 0, path, &cards);
+		while (!none && (card = client_next_name(&cards, card)) != NULL)
+			taken |= store_get(s, other, sizeof(other), "%s/%.10s/mac", path, card) &&
 				 strcasecmp(other, text) == 0;
-		free(card);
+		client_names_free(&cards);
 	}
-	free(domains);
+	client_names_free(&domains);
 	return taken;
 }
 
@@ -274,20 +277,21 @@ static void wait_until_gone(uint16_t domid, const char *type, const char *id)
 static void remove_type(const struct system *s, uint16_t domid, const char *type)
 {
 	char path[80], online[120];
-	unsigned n = 0;
-	char **list;
+	struct client_names list;
+	const char *one = NULL;
+	int err;
 
 	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", type, domid);
-	list = xs_directory(s->store, XBT_NULL, path, &n);
-	for (unsigned i = 0; list && i < n; i++) {
-		snprintf(online, sizeof(online), "%s/%.10s/online", path, list[i]);
-		xs_write(s->store, XBT_NULL, online, "0", 1);
-		store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, list[i]);
-		store_drop(s, "%s/%.10s", path, list[i]);
-		wait_until_gone(domid, type, list[i]);
-		store_drop(s, "/local/domain/0/error/backend/%s/%u/%.10s", type, domid, list[i]);
+	err = client_list(s->store, 0, path, &list);
+	while (!err && (one = client_next_name(&list, one)) != NULL) {
+		snprintf(online, sizeof(online), "%s/%.10s/online", path, one);
+		(void)!client_write(s->store, 0, online, "0", 1);
+		store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, one);
+		store_drop(s, "%s/%.10s", path, one);
+		wait_until_gone(domid, type, one);
+		store_drop(s, "/local/domain/0/error/backend/%s/%u/%.10s", type, domid, one);
 	}
-	free(list);
+	client_names_free(&list);
 	store_drop(s, "%s", path);
 }
 

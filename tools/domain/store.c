@@ -5,7 +5,6 @@
  */
 #include "store_write.h"
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,13 +118,14 @@ bool store_add(const struct system *s, const struct config *c, const struct made
 	       struct fault *f)
 {
 	struct home home = { c, made };
+	int err = store_transaction(s->store, made->domid, write_all, &home);
 
-	if (!store_transaction(s->store, made->domid, write_all, &home))
+	if (err)
 		return fault_set(f, F_STORE, "writing to the store about domain %u: %s",
-				 made->domid, strerror(errno));
-	return xs_introduce_domain(s->store, made->domid, made->store_gfn, made->store_port) ||
-	       fault_set(f, F_STORE, "the store daemon does not take domain %u: %s", made->domid,
-			 strerror(errno));
+				 made->domid, strerror(-err));
+	err = client_introduce(s->store, made->domid, made->store_gfn, made->store_port);
+	return !err || fault_set(f, F_STORE, "the store daemon does not take domain %u: %s",
+				 made->domid, strerror(-err));
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------- */
@@ -139,16 +139,17 @@ const char *store_name(const struct system *s, uint16_t domid, char *buf, size_t
 /* The lowest domain of this name; false: none. */
 static bool by_name(const struct system *s, const char *name, uint16_t *domid)
 {
-	unsigned n = 0;
-	char **list = xs_directory(s->store, XBT_NULL, "/local/domain", &n);
+	struct client_names list = { 0 };
+	const char *one = NULL;
 	bool found = false;
 	char other[STORE_PATH_MAX];
 
-	for (unsigned i = 0; list && i < n && !found; i++) {
-		*domid = (uint16_t)atoi(list[i]);
-		found = strcmp(store_name(s, *domid, other, sizeof(other)), name) == 0;
-	}
-	free(list);
+	if (client_list(s->store, 0, "/local/domain", &list) == 0)
+		while (!found && (one = client_next_name(&list, one)) != NULL) {
+			*domid = (uint16_t)atoi(one);
+			found = strcmp(store_name(s, *domid, other, sizeof(other)), name) == 0;
+		}
+	client_names_free(&list);
 	return found;
 }
 
@@ -191,7 +192,8 @@ void store_remove(const struct system *s, uint16_t domid)
 	if (store_get(s, vm, sizeof(vm), "/local/domain/%u/vm", domid) &&
 	    strncmp(vm, "/vm/", 4) == 0 && vm[4])
 		store_drop(s, "%s", vm);
-	xs_release_domain(s->store, domid);
+	/* It may know already: Xen told it. */
+	(void)!client_release(s->store, domid);
 	store_drop(s, "/local/domain/0/backend/console/%u", domid);
 	store_drop(s, "/local/domain/%u", domid);
 	store_drop(s, "/libxl/%u", domid);
@@ -200,8 +202,9 @@ void store_remove(const struct system *s, uint16_t domid)
 bool store_ask(const struct system *s, uint16_t domid, const char *what, struct fault *f)
 {
 	char path[STORE_PATH_MAX];
+	int err;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", domid);
-	return xs_write(s->store, XBT_NULL, path, what, (unsigned)strlen(what)) ||
-	       fault_set(f, F_STORE, "%s: %s", path, strerror(errno));
+	err = client_write(s->store, 0, path, what, strlen(what));
+	return !err || fault_set(f, F_STORE, "%s: %s", path, strerror(-err));
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* On libxenstore. */
+/* Over the store client. */
 #include "store_write.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <xen/xen.h>
 #include <xen/io/xs_wire.h>
 
 #define TRIES 20 /* of a transaction that others disturb */
@@ -20,18 +18,18 @@ void store_below(struct store_write *w, const char *format, ...)
 	va_end(args);
 }
 
-static bool write_node(struct store_write *w, const char *path, const char *value,
-		       enum store_access access)
+static int write_node(struct store_write *w, const char *path, const char *value,
+		      enum store_access access)
 {
 	const bool owns = access == STORE_GUEST_OWNS || access == STORE_GUEST_OWNS_ALONE;
-	struct xs_permissions perms[2] = {
-		{ owns ? w->domid : 0, XS_PERM_NONE },
-		{ owns ? 0 : w->domid, XS_PERM_READ },
+	const struct client_permission perms[2] = {
+		{ owns ? w->domid : 0, 'n' },
+		{ owns ? 0 : w->domid, 'r' },
 	};
 	unsigned n = access == STORE_GUEST_READS || access == STORE_GUEST_OWNS ? 2 : 1;
+	int err = client_write(w->client, w->t, path, value, strlen(value));
 
-	return xs_write(w->xs, w->t, path, value, (unsigned)strlen(value)) &&
-	       xs_set_permissions(w->xs, w->t, path, perms, n);
+	return err ? err : client_permit(w->client, w->t, path, perms, n);
 }
 
 void store_put(struct store_write *w, enum store_access access, const char *name,
@@ -41,54 +39,49 @@ void store_put(struct store_write *w, enum store_access access, const char *name
 	va_list args;
 	int n;
 
-	if (w->failed)
+	if (w->err)
 		return;
 	va_start(args, format);
 	n = vsnprintf(value, sizeof(value), format, args);
 	va_end(args);
 	snprintf(path, sizeof(path), "%s%s%s", w->at, *name ? "/" : "", name);
-	errno = E2BIG;
-	w->failed = n >= (int)sizeof(value) || !write_node(w, path, value, access);
+	w->err = n >= (int)sizeof(value) ? -E2BIG : write_node(w, path, value, access);
 }
 
-bool store_transaction(struct xs_handle *xs, uint16_t domid,
-		       void (*fill)(struct store_write *w, void *arg), void *arg)
+int store_transaction(struct store_client *client, uint16_t domid,
+		      void (*fill)(struct store_write *w, void *arg), void *arg)
 {
-	for (unsigned i = 0; i < TRIES; i++) {
-		struct store_write w = { .xs = xs, .domid = domid };
-		int err;
+	int err = -EAGAIN;
 
-		w.t = xs_transaction_start(xs);
-		if (w.t == XBT_NULL)
-			return false;
+	for (unsigned i = 0; i < TRIES && err == -EAGAIN; i++) {
+		struct store_write w = { .client = client, .domid = domid };
+
+		err = client_begin(client, &w.t);
+		if (err)
+			return err;
 		fill(&w, arg);
-		err = errno;
-		if (xs_transaction_end(xs, w.t, w.failed)) {
-			errno = err;
-			return !w.failed;
-		}
-		if (errno != EAGAIN)
-			return false;
+		err = client_end(client, w.t, !w.err);
+		if (!err)
+			err = w.err;
 	}
-	return false;
+	return err;
 }
 
 bool store_get(const struct system *s, char *buf, size_t room, const char *format, ...)
 {
-	char path[STORE_PATH_MAX], *value;
-	unsigned n = 0;
+	char path[STORE_PATH_MAX], value[XENSTORE_PAYLOAD_MAX + 1];
 	va_list args;
+	int n = -EPIPE;
 
 	va_start(args, format);
 	vsnprintf(path, sizeof(path), format, args);
 	va_end(args);
 	buf[0] = 0;
-	value = s->store ? xs_read(s->store, XBT_NULL, path, &n) : NULL;
-	if (!value)
-		return false;
-	snprintf(buf, room, "%.*s", (int)n, value);
-	free(value);
-	return true;
+	if (s->store)
+		n = client_read(s->store, 0, path, value, sizeof(value));
+	if (n >= 0)
+		snprintf(buf, room, "%.*s", n, value);
+	return n >= 0;
 }
 
 void store_drop(const struct system *s, const char *format, ...)
@@ -99,5 +92,6 @@ void store_drop(const struct system *s, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(path, sizeof(path), format, args);
 	va_end(args);
-	xs_rm(s->store, XBT_NULL, path);
+	/* What cannot be removed is not there. */
+	(void)!client_remove(s->store, 0, path);
 }

@@ -4,7 +4,6 @@
 #define TOOLS_DOMAIN_STORE_WRITE_H
 
 #include "create.h"
-#include <xenstore.h>
 
 #define STORE_PATH_MAX 256
 
@@ -12,10 +11,10 @@
 enum store_access { STORE_TOOLS, STORE_GUEST_READS, STORE_GUEST_OWNS, STORE_GUEST_OWNS_ALONE };
 
 struct store_write {
-	struct xs_handle *xs;
-	xs_transaction_t t;
+	struct store_client *client;
+	client_txn t;
 	uint16_t domid; /* the guest of the permissions */
-	bool failed;    /* errno says why */
+	int err;        /* the first failure, a negative errno value */
 	char at[STORE_PATH_MAX];
 };
 
@@ -26,9 +25,9 @@ void store_below(struct store_write *w, const char *format, ...)
 void store_put(struct store_write *w, enum store_access access, const char *name,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Run `fill` in a transaction, again when somebody else disturbs it. False: errno. */
-MUST_USE bool store_transaction(struct xs_handle *xs, uint16_t domid,
-				void (*fill)(struct store_write *w, void *arg), void *arg);
+/* Run `fill` in a transaction, again when somebody else disturbs it. 0 or a negative errno value. */
+MUST_USE int store_transaction(struct store_client *client, uint16_t domid,
+			       void (*fill)(struct store_write *w, void *arg), void *arg);
 
 /* A node's text into `buf`; false, and "": there is none. */
 bool store_get(const struct system *s, char *buf, size_t room, const char *format, ...)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <xenstore.h>
 
 #define PRIVCMD "/dev/xen/privcmd"
 
@@ -30,7 +29,7 @@ bool system_open(struct system *s, enum system_parts parts, struct fault *f)
 	if (!s->hcall)
 		return no_hypervisor(f);
 	if (parts >= SYSTEM_STORE) {
-		s->store = xs_open(0);
+		s->store = client_open();
 		if (!s->store) {
 			fault_fill(f, F_NO_STORE,
 				   "the store daemon does not answer: %s: is it running?",
@@ -54,8 +53,7 @@ void system_close(struct system *s)
 	int err = errno;
 
 	fmem_close(s->fmem);
-	if (s->store)
-		xs_close(s->store);
+	client_close(s->store);
 	hcall_close(s->hcall);
 	*s = (struct system){ 0 };
 	errno = err;

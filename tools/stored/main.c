@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <xen/xen.h>
+#include "lib/evtchn/events.h"
 #include "serve.h"
 
 static const char *pid_file;
@@ -225,27 +226,28 @@ static uint32_t read_number(const char *path)
 /* The event channel device stays open from here on, over servers and programs: so do its ports. */
 static void open_xen(void)
 {
-	xenevtchn_handle *evtchn;
+	struct events *events;
 	uint32_t remote;
-	int port;
+	int err;
 
 	if (!setup.xen)
 		return;
-	evtchn = xenevtchn_open(NULL, XENEVTCHN_NO_CLOEXEC);
-	if (!evtchn)
+	events = events_open();
+	if (!events)
 		die("event channels");
-	setup.evtchn = xenevtchn_fd(evtchn);
-	port = xenevtchn_bind_virq(evtchn, VIRQ_DOM_EXC);
-	if (port < 0)
+	setup.evtchn = events_fd(events);
+	fcntl(setup.evtchn, F_SETFD, 0); /* a new program takes it over */
+	err = events_bind_virq(events, VIRQ_DOM_EXC, &setup.virq_port);
+	errno = -err;
+	if (err)
 		die("VIRQ_DOM_EXC");
-	setup.virq_port = (uint32_t)port;
 	remote = read_number("/proc/xen/xsd_port");
 	if (!remote)
 		remote = read_number("/dev/xen/xsd_port");
-	port = remote ? xenevtchn_bind_interdomain(evtchn, 0, remote) : 0;
-	if (port < 0)
+	err = remote ? events_bind(events, 0, remote, &setup.dom0_port) : 0;
+	errno = -err;
+	if (err)
 		die("the store port of dom0");
-	setup.dom0_port = (uint32_t)port;
 }
 
 static void write_pid(void)

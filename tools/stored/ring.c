@@ -8,8 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <xen/grant_table.h>
-#include <xenforeignmemory.h>
-#include <xengnttab.h>
+#include "lib/evtchn/events.h"
+#include "lib/fmem/fmem.h"
+#include "lib/gnttab/grants.h"
 #include "lib/hcall/hcall.h"
 #include "ring.h"
 
@@ -27,9 +28,9 @@ struct ring {
 static struct ring *rings[DOMAINS];
 static domid *by_port; /* indexed by our port */
 static uint32_t nr_ports;
-static xenevtchn_handle *evtchn;
-static xengnttab_handle *gnttab;
-static xenforeignmemory_handle *foreign;
+static struct events *events;
+static struct grants *grants;
+static struct fmem *foreign;
 static struct hcall *hcall;
 static uint32_t virq_port;
 static bool ports_kept;
@@ -40,13 +41,15 @@ void ring_init(const struct setup *setup)
 {
 	if (!setup->xen)
 		return;
-	evtchn = xenevtchn_fdopen(NULL, setup->evtchn, 0);
-	gnttab = xengnttab_open(NULL, 0);
-	foreign = xenforeignmemory_open(NULL, 0);
+	/* A port that nobody has any more must not make ring_pending() wait for another. */
+	fcntl(setup->evtchn, F_SETFL, fcntl(setup->evtchn, F_GETFL) | O_NONBLOCK);
+	events = events_adopt(setup->evtchn);
+	grants = grants_open();
+	foreign = fmem_open();
 	hcall = hcall_open();
 	virq_port = setup->virq_port;
 	ports_kept = setup->kept_ports;
-	if (!evtchn || !gnttab || !foreign || !hcall) {
+	if (!events || !grants || !foreign || !hcall) {
 		log_line("cannot open Xen's devices: %s", strerror(errno));
 		exit(1);
 	}
@@ -73,24 +76,17 @@ bool ring_is_connected(domid id)
 /* The reserved grant first: it stays valid when the domain's memory is not ours to map. */
 static void *map_page(domid id, uint64_t gfn, bool *granted)
 {
-	void *page = xengnttab_map_grant_ref(gnttab, id, GNTTAB_RESERVED_XENSTORE,
-					     PROT_READ | PROT_WRITE);
-	xen_pfn_t frame = gfn;
-	int err = 0;
+	const uint32_t ref = GNTTAB_RESERVED_XENSTORE;
+	void *page = grants_map(grants, id, &ref, 1, true);
 
 	*granted = page != NULL;
-	if (!page)
-		page = xenforeignmemory_map(foreign, id, PROT_READ | PROT_WRITE, 1, &frame, &err);
-	return err ? NULL : page;
+	return page ? page : fmem_map(foreign, id, &gfn, 1);
 }
 
 static int bind_port(struct ring *r, domid id, uint32_t remote)
 {
-	int port = xenevtchn_bind_interdomain(evtchn, id, remote);
-
-	if (port < 0)
+	if (events_bind(events, id, remote, &r->port) < 0)
 		return -EINVAL;
-	r->port = (uint32_t)port;
 	know_port(r->port, id);
 	return 0;
 }
@@ -98,7 +94,7 @@ static int bind_port(struct ring *r, domid id, uint32_t remote)
 static void unbind(struct ring *r)
 {
 	if (r->port)
-		xenevtchn_unbind(evtchn, r->port);
+		events_unbind(events, r->port);
 	if (r->port < nr_ports)
 		by_port[r->port] = NOBODY;
 	r->port = 0;
@@ -123,7 +119,7 @@ int ring_connect(domid id, uint32_t remote_port, uint64_t gfn, struct ring_state
 	void *page;
 	int err;
 
-	if (!evtchn)
+	if (!events)
 		return -EINVAL;
 	if (!r) {
 		page = map_page(id, gfn, &granted);
@@ -183,9 +179,9 @@ void ring_disconnect(domid id)
 	rings[id] = NULL;
 	unbind(r);
 	if (r->granted)
-		xengnttab_unmap(gnttab, (void *)(uintptr_t)r->page, 1);
+		grants_unmap(grants, (void *)(uintptr_t)r->page, 1);
 	else
-		xenforeignmemory_unmap(foreign, (void *)(uintptr_t)r->page, 1);
+		fmem_unmap(foreign, (void *)(uintptr_t)r->page, 1);
 	free(r);
 }
 
@@ -289,20 +285,20 @@ void ring_fail(struct conn *c)
 
 void ring_notify(struct conn *c)
 {
-	xenevtchn_notify(evtchn, rings[c->dom]->port);
+	events_notify(events, rings[c->dom]->port);
 }
 
 /* ---- Xen ---------------------------------------------------------------------------------------------- */
 
 int ring_pending(void)
 {
-	int port;
+	uint32_t port;
 
-	while ((port = xenevtchn_pending(evtchn)) >= 0) {
-		xenevtchn_unmask(evtchn, (evtchn_port_t)port);
-		if ((uint32_t)port == virq_port)
+	while (events_pending(events, &port) > 0) {
+		events_unmask(events, port);
+		if (port == virq_port)
 			return RING_VIRQ;
-		if ((uint32_t)port < nr_ports && by_port[port] != NOBODY)
+		if (port < nr_ports && by_port[port] != NOBODY)
 			return by_port[port];
 	}
 	return -1;

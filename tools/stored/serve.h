@@ -13,7 +13,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <xenevtchn.h>
 #include "store.h"
 
 #define FIRST_SOCKET 0x10000u /* numbers of socket connections; smaller ones are domains' rings */
