@@ -152,10 +152,9 @@ static bool write_folders(struct device *d, struct fault *f)
 {
 	const struct place *at = d->disk ? &d->disk->at : &d->vif->at;
 
-	int err = store_transaction(d->s->store, d->domid, write_both, d);
-
-	return !err || fault_at(f, F_STORE, at, "%s %u: writing to the store: %s", d->type, d->id,
-				strerror(-err));
+	return store_transaction(d->s->store, d->domid, write_both, d) ||
+	       fault_at(f, F_STORE, at, "%s %u: writing to the store: %s", d->type, d->id,
+			strerror(errno));
 }
 
 /* ---- disks and cards ---------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  */
 #include "store_write.h"
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,11 +119,11 @@ bool store_add(const struct system *s, const struct config *c, const struct made
 	       struct fault *f)
 {
 	struct home home = { c, made };
-	int err = store_transaction(s->store, made->domid, write_all, &home);
+	int err;
 
-	if (err)
+	if (!store_transaction(s->store, made->domid, write_all, &home))
 		return fault_set(f, F_STORE, "writing to the store about domain %u: %s",
-				 made->domid, strerror(-err));
+				 made->domid, strerror(errno));
 	err = client_introduce(s->store, made->domid, made->store_gfn, made->store_port);
 	return !err || fault_set(f, F_STORE, "the store daemon does not take domain %u: %s",
 				 made->domid, strerror(-err));

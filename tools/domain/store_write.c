@@ -48,8 +48,8 @@ void store_put(struct store_write *w, enum store_access access, const char *name
 	w->err = n >= (int)sizeof(value) ? -E2BIG : write_node(w, path, value, access);
 }
 
-int store_transaction(struct store_client *client, uint16_t domid,
-		      void (*fill)(struct store_write *w, void *arg), void *arg)
+bool store_transaction(struct store_client *client, uint16_t domid,
+		       void (*fill)(struct store_write *w, void *arg), void *arg)
 {
 	int err = -EAGAIN;
 
@@ -58,13 +58,14 @@ int store_transaction(struct store_client *client, uint16_t domid,
 
 		err = client_begin(client, &w.t);
 		if (err)
-			return err;
+			break;
 		fill(&w, arg);
 		err = client_end(client, w.t, !w.err);
 		if (!err)
 			err = w.err;
 	}
-	return err;
+	errno = -err;
+	return !err;
 }
 
 bool store_get(const struct system *s, char *buf, size_t room, const char *format, ...)

@@ -25,9 +25,9 @@ void store_below(struct store_write *w, const char *format, ...)
 void store_put(struct store_write *w, enum store_access access, const char *name,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Run `fill` in a transaction, again when somebody else disturbs it. 0 or a negative errno value. */
-MUST_USE int store_transaction(struct store_client *client, uint16_t domid,
-			       void (*fill)(struct store_write *w, void *arg), void *arg);
+/* Run `fill` in a transaction, again when somebody else disturbs it. False: errno. */
+MUST_USE bool store_transaction(struct store_client *client, uint16_t domid,
+				void (*fill)(struct store_write *w, void *arg), void *arg);
 
 /* A node's text into `buf`; false, and "": there is none. */
 bool store_get(const struct system *s, char *buf, size_t room, const char *format, ...)
