@@ -29,7 +29,7 @@ class Dom0:
             hypervisor, options = CACHE / arch / "xen", XEN_OPTIONS[arch] + " " + options
         kernel = "cloud" if arch == "arm64" else "kernel"   # who can be dom0
         self.machine = Machine(hypervisor, options=options, arch=arch,
-                               dom0=Kernel(kernel, "quiet", dom0_image(arch, kernel, extra)), **machine)
+                               dom0=Kernel({"kernel": "vmlinux"}.get(kernel, kernel), "quiet", dom0_image(arch, kernel, extra)), **machine)
         self.run_ = self.machine.boot(name)
         self._number = 0
         try:

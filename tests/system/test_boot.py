@@ -20,7 +20,7 @@ def check_guest(up, cpus, mib):
 @pytest.fixture(params=["arm64", "x86_64"])
 def either(request, boot):
     """either(...): as boot(), once on each architecture. dom0: arguments of its kernel, None: no dom0."""
-    arch, name = request.param, {"arm64": "cloud", "x86_64": "kernel"}[request.param]   # who can be dom0
+    arch, name = request.param, {"arm64": "cloud", "x86_64": "vmlinux"}[request.param]  # who can be dom0
 
     def start(dom0="", options="dom0_mem=384M", **description):
         if dom0 is not None:

@@ -22,7 +22,7 @@ def called(log):
             for d, nr, op in re.findall(r"\(KR\).* (d[01]) hypercall (\d+) op (\d+)", log)}
 
 
-@pytest.mark.parametrize("arch,kernel", [("arm64", "cloud"), ("arm64", "kernel"), ("x86_64", "kernel")])
+@pytest.mark.parametrize("arch,kernel", [("arm64", "cloud"), ("arm64", "kernel"), ("x86_64", "vmlinux")])
 def test_kernels_call_what_is_kept(boot, arch, kernel):
     """Every operation that a kernel uses is in the list, and the list has nothing that none uses."""
     run = boot(arch=arch, dom0=Kernel(kernel), domains=[Domain("one", kernel, memory=192, cpus=2)],

@@ -123,7 +123,7 @@ def test_a_device_of_dom0_reaches_dom0_and_nothing_else(boot, tmp_path):
     """What edu moves within dom0's memory arrives; what it tries beyond does not."""
     path = tmp_path / "qtest"
     run = boot(arch="x86_64", options="console=com1 loglvl=all guest_loglvl=all dom0_mem=256M", memory=1024,
-               dom0=Kernel("kernel", "quiet memmap=64K$%#x" % PAGE),
+               dom0=Kernel("vmlinux", "quiet memmap=64K$%#x" % PAGE),
                qemu_args=["-qtest", "unix:%s,server=on,wait=off" % path, "-qtest-log", "/dev/null",
                           "-device", "edu,addr=%d,dma_mask=0xffffffff" % SLOT])
     run.expect_guest("dom0", 180)
@@ -164,7 +164,7 @@ def test_nvme_and_virtio_of_dom0(boot, tmp_path):
                  "-device", "%s,drive=%s%s" % (device, name, ",addr=6" if name == "nvme0n1" else "")]
     args += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,iommu_platform=on,disable-legacy=on"]
     run = boot(arch="x86_64", options="console=com1 guest_loglvl=all dom0_mem=384M", memory=1024, qemu_args=args,
-               dom0=Kernel("kernel", "quiet kmods=nvme,virtio_pci,virtio_blk,virtio_net", "machine"))
+               dom0=Kernel("vmlinux", "quiet kmods=nvme,virtio_pci,virtio_blk,virtio_net", "machine"))
     run.expect_guest("dom0", 240)
 
     def sums(first):

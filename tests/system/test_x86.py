@@ -30,12 +30,13 @@ def test_boot_time_domains(boot, kernel, cpus, vcpus, domains):
     assert not re.search(r"unchecked MSR access|XSAVE consistency|not listed by the BIOS|cut here", text)
 
 
-# CPUs, vCPUs of dom0, and of a domain beside it (0: none).
-@pytest.mark.parametrize("cpus,dom0_cpus,domu_cpus", [(1, 1, 2), (2, 3, 1), (4, 4, 0), (2, 2, 2)])
-def test_dom0(boot, cpus, dom0_cpus, domu_cpus):
+# Kernel of dom0, CPUs, vCPUs of dom0, and of a domain beside it (0: none).
+@pytest.mark.parametrize("kernel,cpus,dom0_cpus,domu_cpus", [("kernel", 1, 1, 2), ("vmlinux", 2, 3, 1), ("vmlinux", 4, 4, 0),
+                                                             ("vmlinux", 2, 2, 2)])
+def test_dom0(boot, kernel, cpus, dom0_cpus, domu_cpus):
     """It reaches its shell, and so does a domain beside it; no warning of its kernel's is about us."""
     domains = [Domain("one", memory=192, cpus=domu_cpus)] if domu_cpus else []
-    run = boot(arch="x86_64", cpus=cpus, dom0=Kernel("kernel"), domains=domains,
+    run = boot(arch="x86_64", cpus=cpus, dom0=Kernel(kernel), domains=domains,
                options=OPTIONS + " dom0_mem=384M dom0_max_vcpus=%d" % dom0_cpus)
     ups = run.expect_guests("dom0", *[d.name for d in domains], timeout=240)
     check_guest(ups["dom0"], dom0_cpus, 384)
@@ -70,7 +71,7 @@ def test_disk_and_network_of_dom0(boot, tmp_path, interrupts):
     disk.write_bytes(data)
     port = serve(data)
     args = "kmods=ahci,sd_mod,e1000e" + " pci=nomsi" * (interrupts == "lines")
-    run = boot(arch="x86_64", dom0=Kernel("kernel", args, "machine"), options=OPTIONS + " dom0_mem=384M",
+    run = boot(arch="x86_64", dom0=Kernel("vmlinux", args, "machine"), options=OPTIONS + " dom0_mem=384M",
                disk=disk, network=True)
     run.expect_guest("dom0", 240)
     status, text = run.shell("ifconfig eth0 10.0.2.15; for i in $(seq 30); do ping -c 1 -W 2 10.0.2.2 && exit 0; "
@@ -102,7 +103,7 @@ def test_other_disks_of_dom0(boot, tmp_path, device, node, modules):
     data = random.Random(2).randbytes(8 << 20)
     disk = tmp_path / "disk"
     disk.write_bytes(data)
-    run = boot(arch="x86_64", dom0=Kernel("kernel", "kmods=" + modules, "machine"), options=OPTIONS + " dom0_mem=384M",
+    run = boot(arch="x86_64", dom0=Kernel("vmlinux", "kmods=" + modules, "machine"), options=OPTIONS + " dom0_mem=384M",
                qemu_args=["-drive", "file=%s,format=raw,if=none,id=d" % disk, "-device", device + ",drive=d"])
     run.expect_guest("dom0", 240)
     status, text = run.shell("dd if=/dev/%s of=/tmp/a bs=1M count=4 2>/dev/null; dd if=/tmp/a of=/dev/%s bs=64k seek=64 2>/dev/null; "
@@ -112,7 +113,7 @@ def test_other_disks_of_dom0(boot, tmp_path, device, node, modules):
 
 
 def test_dom0_crash_is_reported_and_resets_the_machine(boot):
-    run = boot(arch="x86_64", dom0=Kernel("kernel", "quiet"), options=OPTIONS + " dom0_mem=384M")
+    run = boot(arch="x86_64", dom0=Kernel("vmlinux", "quiet"), options=OPTIONS + " dom0_mem=384M")
     run.expect_guest("dom0", 180)
     run.line("echo c >/proc/sysrq-trigger")
     run.expect("d0: dom0 crashed")
