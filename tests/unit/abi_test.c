@@ -18,32 +18,11 @@
 static struct domain *d0; /* with all roles */
 static struct vcpu *v0;
 
-static struct domain *with_roles(uint32_t roles)
-{
-	struct domain_config c = {
-		.roles = roles,
-		.max_vcpus = 2,
-		.max_frames = 64,
-		.max_evtchn = 1024,
-		.max_grant_frames = 2,
-		.max_maptrack_frames = 1,
-		.node = ALLOC_ANY_NODE,
-	};
-
-	return sim_domain_cfg(&c, 16);
-}
-
 static void boot(void)
 {
 	sim_boot(1, MEMORY, 1);
-	d0 = with_roles(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE | ROLE_STORE);
+	d0 = sim_caller(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE | ROLE_STORE);
 	v0 = d0->vcpu[0];
-}
-
-static void end(void)
-{
-	sim_end_all();
-	sim_shutdown();
 }
 
 static void unknown_numbers_are_enosys(void **state)
@@ -58,7 +37,7 @@ static void unknown_numbers_are_enosys(void **state)
 	}
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_kexec_op, 3), -ENOSYS);
 	assert_int_equal(v0->refusal.id, R_NOT_IMPLEMENTED);
-	end();
+	sim_end_machine();
 }
 
 static void last_reason_can_be_read(void **state)
@@ -76,7 +55,7 @@ static void last_reason_can_be_read(void **state)
 	assert_non_null(strstr(r.text, "operation 3 of hypercall 37"));
 	assert_int_equal(sim_hypercall(v0, KRYPTON_HYPERCALL_REASON, sim_arg(v0).a, 8), -EINVAL);
 	assert_int_equal(sim_hypercall(v0, KRYPTON_HYPERCALL_REASON, WILD, sizeof(r)), -EFAULT);
-	end();
+	sim_end_machine();
 }
 
 static void every_reason_formats_within_its_buffer(void **state)
@@ -118,7 +97,7 @@ static void version_is_that_of_xen_4_17(void **state)
 		if (op != XENVER_pagesize)
 			assert_int_equal(sim_hypercall(v0, __HYPERVISOR_xen_version, op, WILD),
 					 -EFAULT);
-	end();
+	sim_end_machine();
 }
 
 static void command_line_is_for_managers(void **state)
@@ -127,13 +106,13 @@ static void command_line_is_for_managers(void **state)
 	struct domain *u;
 
 	boot();
-	u = with_roles(0);
+	u = sim_caller(0);
 	assert_int_equal(sim_call(u->vcpu[0], __HYPERVISOR_xen_version, XENVER_commandline, &text),
 			 0);
 	assert_string_equal(text, "<denied>");
 	assert_int_equal(sim_call(v0, __HYPERVISOR_xen_version, XENVER_commandline, &text), 0);
 	assert_string_not_equal(text, "<denied>");
-	end();
+	sim_end_machine();
 }
 
 /* ---- vCPUs ------------------------------------------------------------------------------------- */
@@ -158,7 +137,7 @@ static void vcpu_without_context_does_not_come_up(void **state)
 	assert_int_equal(vcpu_op(VCPUOP_is_up, 1, NULL, 0), 0);
 	assert_int_equal(vcpu_op(VCPUOP_is_up, 2, NULL, 0), -ENOENT);
 	assert_int_equal(vcpu_op(99, 0, NULL, 0), -ENOSYS);
-	end();
+	sim_end_machine();
 }
 
 static void vcpu_info_moves_once_and_stays_in_its_frame(void **state)
@@ -185,7 +164,7 @@ static void vcpu_info_moves_once_and_stays_in_its_frame(void **state)
 	assert_int_equal(pending, 1);
 	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 0, &op, sizeof(op)), -EINVAL);
 	assert_int_equal(v0->refusal.id, R_VCPU_INFO_SET);
-	end();
+	sim_end_machine();
 }
 
 static void another_vcpu_is_set_up_only_while_it_is_down(void **state)
@@ -207,7 +186,7 @@ static void another_vcpu_is_set_up_only_while_it_is_down(void **state)
 	assert_int_equal(v0->refusal.id, R_VCPU_RUNS);
 	assert_int_equal(vcpu_op(VCPUOP_down, 1, NULL, 0), 0);
 	assert_int_equal(vcpu_op(VCPUOP_register_vcpu_info, 1, &info, sizeof(info)), 0);
-	end();
+	sim_end_machine();
 }
 
 static void runstate_area_may_straddle_frames(void **state)
@@ -222,7 +201,7 @@ static void runstate_area_may_straddle_frames(void **state)
 	op.addr.p = WILD;
 	assert_true(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op, sizeof(op)) < 0);
 	assert_int_equal(vcpu_op(VCPUOP_get_runstate_info, 0, &info, sizeof(info)), 0);
-	end();
+	sim_end_machine();
 }
 
 static void timers_are_the_callers_own(void **state)
@@ -248,7 +227,7 @@ static void timers_are_the_callers_own(void **state)
 	assert_int_equal(vcpu_op(VCPUOP_set_periodic_timer, 0, &periodic, sizeof(periodic)), 0);
 	assert_int_equal(vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL, 0), 0);
 	assert_int_equal(vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL, 0), 0);
-	end();
+	sim_end_machine();
 }
 
 /* Stops its timer about when that is due, on a CPU that need not be the timer's. */
@@ -286,7 +265,7 @@ static void stopped_timer_stays_stopped(void **state)
 			assert_false(timer_armed(&d->vcpu[i]->periodic));
 		for (unsigned i = 0; i < 2; i++) /* where it ran, not where it was made */
 			assert_ptr_equal(d->vcpu[i]->periodic.cpu, d->vcpu[i]->cpu);
-		end();
+		sim_end_machine();
 	}
 }
 
@@ -324,7 +303,7 @@ static void poll_ends_at_its_timeout_and_shutdown_ends_the_domain(void **state)
 	assert_true(sim_run(is_shut_down, d0));
 	assert_true(poller_done);
 	assert_int_equal(d0->shutdown_code, SHUTDOWN_poweroff);
-	end();
+	sim_end_machine();
 }
 
 static void poll_is_bounded_and_checks_ports(void **state)
@@ -344,7 +323,7 @@ static void poll_is_bounded_and_checks_ports(void **state)
 	assert_int_equal(sim_call(v0, __HYPERVISOR_sched_op, SCHEDOP_poll, &a), -EINVAL);
 	assert_int_equal(v0->refusal.id, R_POLL_BAD_PORT);
 	assert_false(v0->polling);
-	end();
+	sim_end_machine();
 }
 
 static void remote_shutdown_is_for_managers(void **state)
@@ -353,13 +332,13 @@ static void remote_shutdown_is_for_managers(void **state)
 	struct domain *u;
 
 	boot();
-	u = with_roles(0);
+	u = sim_caller(0);
 	op.domain_id = d0->id;
 	assert_int_equal(sim_call(u->vcpu[0], __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, &op),
 			 -EPERM);
 	op.domain_id = 4000;
 	assert_int_equal(sim_call(v0, __HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, &op), -ESRCH);
-	end();
+	sim_end_machine();
 }
 
 /* ---- parameters and platform ---------------------------------------------------------------------- */
@@ -370,7 +349,7 @@ static void parameters_are_read_by_all_and_set_by_managers_once(void **state)
 	struct domain *u;
 
 	boot();
-	u = with_roles(0);
+	u = sim_caller(0);
 	assert_int_equal(sim_call(v0, __HYPERVISOR_hvm_op, HVMOP_get_param, &p), -EINVAL);
 	p.index = HVM_PARAM_STORE_EVTCHN;
 	p.domid = u->id;
@@ -387,7 +366,7 @@ static void parameters_are_read_by_all_and_set_by_managers_once(void **state)
 	p.domid = 4000;
 	assert_int_equal(sim_call(v0, __HYPERVISOR_hvm_op, HVMOP_get_param, &p), -ESRCH);
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_hvm_op, 99), -ENOSYS);
-	end();
+	sim_end_machine();
 }
 
 static void wall_clock_reaches_every_domain(void **state)
@@ -401,7 +380,7 @@ static void wall_clock_reaches_every_domain(void **state)
 	uint32_t version;
 
 	boot();
-	u = with_roles(0);
+	u = sim_caller(0);
 	version = u->shared_info->wc_version;
 	assert_true(sim_poke(v0, sim_arg(v0), &op, sizeof(op)));
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_platform_op, sim_arg(v0).a), 0);
@@ -417,7 +396,7 @@ static void wall_clock_reaches_every_domain(void **state)
 	op.interface_version++;
 	assert_true(sim_poke(v0, sim_arg(v0), &op, sizeof(op)));
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_platform_op, sim_arg(v0).a), -EACCES);
-	end();
+	sim_end_machine();
 }
 
 static void assists_switch_on_and_off(void **state)
@@ -432,7 +411,7 @@ static void assists_switch_on_and_off(void **state)
 			 0);
 	assert_int_equal(d0->vm_assist, 0);
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_vm_assist, VMASST_CMD_enable, 77), -EINVAL);
-	end();
+	sim_end_machine();
 }
 
 /* ---- multicall ----------------------------------------------------------------------------------- */
@@ -455,7 +434,7 @@ static void multicall_runs_each_and_does_not_nest(void **state)
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_multicall, WILD, 1), -EFAULT);
 	assert_int_equal(sim_hypercall(v0, __HYPERVISOR_multicall, WILD, 0), 0);
 	assert_false(v0->in_multicall);
-	end();
+	sim_end_machine();
 }
 
 int main(void)

@@ -14,32 +14,11 @@
 static struct domain *d0; /* the toolstack */
 static struct vcpu *v0;
 
-static struct domain *with_roles(uint32_t roles)
-{
-	struct domain_config c = {
-		.roles = roles,
-		.max_vcpus = 2,
-		.max_frames = 64,
-		.max_evtchn = 1024,
-		.max_grant_frames = 2,
-		.max_maptrack_frames = 1,
-		.node = ALLOC_ANY_NODE,
-	};
-
-	return sim_domain_cfg(&c, 16);
-}
-
 static void boot(void)
 {
 	sim_boot(2, MEMORY, 1);
-	d0 = with_roles(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE | ROLE_STORE);
+	d0 = sim_caller(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE | ROLE_STORE);
 	v0 = d0->vcpu[0];
-}
-
-static void end(void)
-{
-	sim_end_all();
-	sim_shutdown();
 }
 
 static struct xen_domctl op_of(uint32_t cmd, domid_t id)
@@ -224,8 +203,8 @@ static void only_a_controlling_domain_may(void **state)
 	struct domain *other, *store;
 
 	boot();
-	other = with_roles(0);
-	store = with_roles(ROLE_STORE);
+	other = sim_caller(0);
+	store = sim_caller(ROLE_STORE);
 	for (uint32_t cmd = 1; cmd <= XEN_DOMCTL_set_paging_mempool_size; cmd++) {
 		struct xen_domctl op = op_of(cmd, other->id);
 
@@ -242,7 +221,7 @@ static void only_a_controlling_domain_may(void **state)
 
 		assert_int_equal(domctl_by(store->vcpu[0], &op), 0);
 	}
-	end();
+	sim_end_machine();
 }
 
 static void form_comes_before_everything(void **state)
@@ -263,7 +242,7 @@ static void form_comes_before_everything(void **state)
 	assert_int_equal(simple(XEN_DOMCTL_pausedomain, d0->id), -EINVAL);
 	assert_int_equal(simple(XEN_DOMCTL_destroydomain, d0->id), -EINVAL);
 	assert_int_equal(simple(XEN_DOMCTL_gethvmcontext, d0->id), -EINVAL);
-	end();
+	sim_end_machine();
 }
 
 static void creation_is_judged_field_by_field(void **state)
@@ -303,7 +282,7 @@ static void creation_is_judged_field_by_field(void **state)
 	op.u.createdomain.max_grant_frames = -1;
 	op.u.createdomain.max_maptrack_frames = -1;
 	assert_int_equal(domctl(&op), 0);
-	end();
+	sim_end_machine();
 }
 
 static void numbers_are_not_given_again_at_once(void **state)
@@ -315,7 +294,7 @@ static void numbers_are_not_given_again_at_once(void **state)
 	destroy(first);
 	second = create(1);
 	assert_true(second != first);
-	end();
+	sim_end_machine();
 }
 
 /* ---- a whole life ------------------------------------------------------------------------------------ */
@@ -373,7 +352,7 @@ static void a_toolstack_makes_and_ends_a_domain(void **state)
 
 	destroy(id);
 	assert_true(all_is_back(before));
-	end();
+	sim_end_machine();
 }
 
 static void pauses_count(void **state)
@@ -391,7 +370,7 @@ static void pauses_count(void **state)
 		assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), 0);
 	assert_int_equal(simple(XEN_DOMCTL_unpausedomain, id), -EINVAL);
 	assert_int_equal(domain_find(id)->pause_count, 0);
-	end();
+	sim_end_machine();
 }
 
 /* At each point at which a toolstack may die, destroying what it has left gives everything back. */
@@ -417,7 +396,7 @@ static void whatever_was_made_can_be_destroyed(void **state)
 		destroy(id);
 		assert_true(all_is_back(before));
 	}
-	end();
+	sim_end_machine();
 }
 
 static void a_domain_can_vanish_under_a_toolstack(void **state)
@@ -433,7 +412,7 @@ static void a_domain_can_vanish_under_a_toolstack(void **state)
 	destroy(id);
 	for (unsigned i = 0; i < ARRAY_SIZE(cmds); i++)
 		assert_int_equal(simple(cmds[i], id), -ESRCH);
-	end();
+	sim_end_machine();
 }
 
 /* ---- vCPUs -------------------------------------------------------------------------------------------- */
@@ -456,7 +435,7 @@ static void vcpus_are_made_once_in_the_number_asked(void **state)
 	assert_int_equal(op.u.getvcpuinfo.online, 0);
 	op.u.getvcpuinfo.vcpu = 3;
 	assert_int_equal(domctl(&op), -EINVAL);
-	end();
+	sim_end_machine();
 }
 
 static int64_t affinity(uint32_t cmd, domid_t id, uint32_t flags, uint8_t *hard, uint32_t bits)
@@ -502,7 +481,7 @@ static void affinity_is_what_was_set(void **state)
 	assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, XEN_VCPUAFFINITY_HARD, &map, ~0u),
 			 -EINVAL);
 	assert_int_equal(v0->refusal.id, R_BITMAP_SIZE);
-	end();
+	sim_end_machine();
 }
 
 static void weights_are_set_for_the_policy_in_use(void **state)
@@ -530,7 +509,7 @@ static void weights_are_set_for_the_policy_in_use(void **state)
 	assert_int_equal(op.u.scheduler_op.u.credit2.weight, 512);
 	op.u.scheduler_op.cmd = 77;
 	assert_int_equal(domctl(&op), -EINVAL);
-	end();
+	sim_end_machine();
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
@@ -560,7 +539,7 @@ static void paging_memory_comes_on_top_of_the_rest(void **state)
 	op = op_of(XEN_DOMCTL_set_paging_mempool_size, id);
 	assert_int_equal(domctl(&op), 0);
 	assert_int_equal(domain_find(id)->pool.ceiling, base);
-	end();
+	sim_end_machine();
 }
 
 static void ranges_that_wrap_are_refused(void **state)
@@ -597,7 +576,7 @@ static void ranges_that_wrap_are_refused(void **state)
 	op.u.hvmcontext.size = ~0u;
 	assert_int_equal(domctl(&op), -ENOMEM);
 	assert_false(domain_find(id)->control_held);
-	end();
+	sim_end_machine();
 }
 
 /* ---- two toolstacks ---------------------------------------------------------------------------------- */
@@ -624,7 +603,7 @@ static void a_domain_is_held_by_one_at_a_time(void **state)
 	assert_true(d->dying);
 	assert_int_equal(control_hold(d), -EINVAL);
 	assert_int_equal(reason_last()->id, R_DOMAIN_DYING);
-	end();
+	sim_end_machine();
 }
 
 /* ---- targets --------------------------------------------------------------------------------------------- */
@@ -645,7 +624,7 @@ static void a_device_model_serves_one_domain_for_good(void **state)
 	op.u.set_target.target = one;
 	assert_int_equal(domctl(&op), 0);
 	assert_int_equal(domctl(&op), -EEXIST);
-	end();
+	sim_end_machine();
 }
 
 int main(void)

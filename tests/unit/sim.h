@@ -104,6 +104,28 @@ UNUSED static struct domain *sim_domain(unsigned vcpus, uint64_t frames)
 	return sim_domain_cfg(&cfg, frames);
 }
 
+/* A caller of the interfaces: two vCPUs, 16 frames of RAM, an argument page (sim_arg), and these roles. */
+UNUSED static struct domain *sim_caller(uint32_t roles)
+{
+	struct domain_config cfg = {
+		.roles = roles,
+		.max_vcpus = 2,
+		.max_frames = 64,
+		.max_evtchn = 1024,
+		.max_grant_frames = 2,
+		.max_maptrack_frames = 1,
+		.node = ALLOC_ANY_NODE,
+	};
+
+	return sim_domain_cfg(&cfg, 16);
+}
+
+UNUSED static void sim_end_machine(void)
+{
+	sim_end_all();
+	sim_shutdown();
+}
+
 /* Let its vCPU 0 run; with `all`, the others too. Guests are set. */
 UNUSED static void sim_start_vcpus(struct domain *d, bool all)
 {

@@ -20,32 +20,11 @@ struct call {
 	char room[ROOM];
 };
 
-static struct domain *with_roles(uint32_t roles)
-{
-	struct domain_config c = {
-		.roles = roles,
-		.max_vcpus = 1,
-		.max_frames = 64,
-		.max_evtchn = 1024,
-		.max_grant_frames = 2,
-		.max_maptrack_frames = 1,
-		.node = ALLOC_ANY_NODE,
-	};
-
-	return sim_domain_cfg(&c, 16);
-}
-
 static void boot(void)
 {
 	sim_boot(2, MEMORY, 1);
-	d0 = with_roles(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE);
+	d0 = sim_caller(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE);
 	v0 = d0->vcpu[0];
-}
-
-static void end(void)
-{
-	sim_end_all();
-	sim_shutdown();
 }
 
 static struct call call_of(uint32_t cmd)
@@ -83,13 +62,13 @@ static void only_a_controlling_domain_may(void **state)
 	struct domain *other;
 
 	boot();
-	other = with_roles(ROLE_HARDWARE | ROLE_STORE | ROLE_CONSOLE);
+	other = sim_caller(ROLE_HARDWARE | ROLE_STORE | ROLE_CONSOLE);
 	for (uint32_t cmd = 0; cmd < 40; cmd++) {
 		struct call c = call_of(cmd);
 
 		assert_int_equal(sysctl_by(other->vcpu[0], &c), -EPERM);
 	}
-	end();
+	sim_end_machine();
 }
 
 static void form_comes_before_everything(void **state)
@@ -105,7 +84,7 @@ static void form_comes_before_everything(void **state)
 	assert_int_equal(sysctl(&c), -ENOSYS);
 	c = call_of(~0u);
 	assert_int_equal(sysctl(&c), -ENOSYS);
-	end();
+	sim_end_machine();
 }
 
 static void the_machine_is_described(void **state)
@@ -137,7 +116,7 @@ static void the_machine_is_described(void **state)
 	memcpy(topo, c.room, sizeof(topo));
 	assert_int_equal(topo[0].core, 0);
 	assert_int_equal(topo[1].core, 0x5a5a5a5a); /* it had said that there was room for one */
-	end();
+	sim_end_machine();
 }
 
 static void domains_are_listed_as_far_as_there_is_room(void **state)
@@ -147,7 +126,7 @@ static void domains_are_listed_as_far_as_there_is_room(void **state)
 	struct call c;
 
 	boot();
-	one = with_roles(0);
+	one = sim_caller(0);
 	c = call_of(XEN_SYSCTL_getdomaininfolist);
 	c.op.u.getdomaininfolist.max_domains = 5;
 	c.op.u.getdomaininfolist.buffer.p = room(0);
@@ -173,7 +152,7 @@ static void domains_are_listed_as_far_as_there_is_room(void **state)
 	c.op.u.getdomaininfolist.max_domains = 1;
 	assert_int_equal(sysctl(&c), 0);
 	assert_int_equal(c.op.u.getdomaininfolist.num_domains, 0);
-	end();
+	sim_end_machine();
 }
 
 /* A guest can write anything where a call keeps its progress. */
@@ -194,7 +173,7 @@ static void forged_progress_does_no_harm(void **state)
 	assert_int_equal(c.op.u.getdomaininfolist.num_domains,
 			 1); /* as it said; nothing was written */
 	assert_int_equal(c.room[0], 0x5a);
-	end();
+	sim_end_machine();
 }
 
 static void the_console_ring_is_read_in_parts(void **state)
@@ -225,7 +204,7 @@ static void the_console_ring_is_read_in_parts(void **state)
 	c.op.u.readconsole.buffer.p = (void *)(uintptr_t)WILD;
 	c.op.u.readconsole.count = ~0u;
 	assert_int_equal(sysctl(&c), -EFAULT);
-	end();
+	sim_end_machine();
 }
 
 static void there_is_one_pool(void **state)
@@ -252,7 +231,7 @@ static void there_is_one_pool(void **state)
 	assert_int_equal(sysctl(&c), -EINVAL);
 	c.op.u.cpupool_op.domid = d0->id;
 	assert_int_equal(sysctl(&c), 0);
-	end();
+	sim_end_machine();
 }
 
 int main(void)
