@@ -1,15 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-tests.sh TITLE PROGRAM...: run each, show the output of those that fail, one line of sum.
-title=$1
-shift
+# run-tests.sh TITLE PROGRAM...: run each, as many at a time as there are CPUs; the output of those that fail, one line of sum.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-strict_string_checks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+if [ "$1" = --one ]; then # --one FOLDER PROGRAM: its output, and beside it whether it passed
+	log=$2/$(echo "$3" | tr / _)
+	timeout 300 "$3" >"$log" 2>&1 && touch "$log.passed"
+	exit 0
+fi
+title=$1
+shift
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} sh "$0" --one "$logs" {}
 passed=0 failed=0 cases=0
 for program; do
-	if timeout 300 "$program" >"$log" 2>&1; then
+	log=$logs/$(echo "$program" | tr / _)
+	if [ -e "$log.passed" ]; then
 		passed=$((passed + 1))
 		cases=$((cases + $(grep -c '^\[       OK \]' "$log")))
 	else
