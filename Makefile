@@ -371,7 +371,7 @@ $(foreach t,$(tools-tests),$(eval $(call tools-test,$(t))))
 unit-programs += $(patsubst %.c,$O/%,$(tools-tests))
 
 # The toolstack over the simulated machine, with all of kr but what the tests put in the place of the machine and its store.
-toolstack-src := $(filter-out tools/stored/%,$(tools-src)) \
+toolstack-src := $(filter-out tools/stored/% tools/consoled/%,$(tools-src)) \
 		 $(filter-out tools/ctl/main.c tools/domain/system.c tools/lib/fmem/linux.c tools/lib/hcall/linux.c \
 		 tools/lib/store/linux.c,$(kr-src))
 define toolstack-test
@@ -410,7 +410,7 @@ $(CACHE)/%/kr/lib/libncurses.a:
 
 # Static, as the daemons are: $O/tools/ARCH/kr.
 define kr
-src-kr-$(1) := $(filter-out tools/stored/%,$(tools-src)) $(kr-src) tools/build/start_$(1).c
+src-kr-$(1) := $(filter-out tools/stored/% tools/consoled/%,$(tools-src)) $(kr-src) tools/build/start_$(1).c
 cmd-kr-$(1) := $(cross-$(1))gcc $(language) $(warnings) $(stable) -D_GNU_SOURCE -O2 -g -ffunction-sections \
 	       -fdata-sections -Itools -isystem $(CACHE)/$(1)/kr/include
 $O/kr/$(1)/.flags: FORCE
@@ -426,9 +426,9 @@ tools: $O/tools/$(1)/kr
 endef
 $(foreach a,$(arches),$(eval $(call kr,$(a))))
 
-# ---- the store daemon --------------------------------------------------------------------------------
+# ---- the daemons ---------------------------------------------------------------------------------------
 
-# Static, so that it runs in whatever dom0 there is: $O/tools/ARCH/kr-stored. The same over tests/stored/fakexen.c
+# Static, so that they run in whatever dom0 there is: $O/tools/ARCH/kr-stored, kr-consoled. The store daemon over tests/stored/fakexen.c
 # runs here: $O/tools/sim/kr-stored with the sanitizers, $O/tools/fast/kr-stored for the benchmarks.
 cmd-daemon := $(language) $(warnings) $(stable) -D_GNU_SOURCE -g -Itools
 ld-daemon  := -lxencall -lxenevtchn -lxengnttab -lxenforeignmemory -lxentoolcore -lxentoollog -levent_core
@@ -439,27 +439,35 @@ $(CACHE)/%/daemons:
 	$(call say,DEBS,$@)
 	$(Q)KRYPTON_CACHE='$(CACHE)' scripts/debs $* daemons
 
-# daemon FOLDER ARCH COMPILER OBJECTS LIBRARIES
-define daemon
+# daemons FOLDER ARCH COMPILER: how their sources are compiled
+define daemons
 $O/tools/$(1)/.flags: FORCE
 	$$(call keep-flags,$(3) $(cmd-daemon))
 $O/tools/$(1)/%.c.o: %.c $O/tools/$(1)/.flags | $(ready) $(CACHE)/$(2)/daemons
 	$$(call say,TOOLCC,$$@)
 	$(Q)mkdir -p $$(@D) && $(3) $(cmd-daemon) -isystem $(CACHE)/$(2)/daemons/include -MMD -MP -c -o $$@ $$<
-$O/tools/$(1)/kr-stored: $(patsubst %,$O/tools/$(1)/%.o,$(4))
-	$$(call say,LD,$$@)
-	$(Q)$(3) -o $$@ $$^ -L$(CACHE)/$(2)/daemons/lib $(5)
--include $(patsubst %,$O/tools/$(1)/%.d,$(4))
 endef
-$(foreach a,$(arches),$(eval $(call daemon,$(a),$(a),$(cross-$(a))gcc -O2,$(kr-stored-src),-static -Wl$(,)--no-warnings $(ld-daemon))))
-$(eval $(call daemon,sim,$(native),gcc -O1 $(asan),$(kr-stored-src) tests/stored/fakexen.c,-levent_core))
-$(eval $(call daemon,fast,$(native),gcc -O2,$(kr-stored-src) tests/stored/fakexen.c,-static -Wl$(,)--no-warnings -levent_core))
+# daemon NAME FOLDER ARCH COMPILER SOURCES LIBRARIES
+define daemon
+$O/tools/$(2)/$(1): $(patsubst %,$O/tools/$(2)/%.o,$(5))
+	$$(call say,LD,$$@)
+	$(Q)$(4) -o $$@ $$^ -L$(CACHE)/$(3)/daemons/lib $(6)
+-include $(patsubst %,$O/tools/$(2)/%.d,$(5))
+endef
+static := -static -Wl$(,)--no-warnings
+$(foreach a,$(arches),$(eval $(call daemons,$(a),$(a),$(cross-$(a))gcc -O2)))
+$(foreach a,$(arches),$(eval $(call daemon,kr-stored,$(a),$(a),$(cross-$(a))gcc,$(kr-stored-src),$(static) $(ld-daemon))))
+$(foreach a,$(arches),$(eval $(call daemon,kr-consoled,$(a),$(a),$(cross-$(a))gcc,$(kr-consoled-src),$(static) $(ld-daemon) -lutil)))
+$(eval $(call daemons,sim,$(native),gcc -O1 $(asan)))
+$(eval $(call daemon,kr-stored,sim,$(native),gcc $(asan),$(kr-stored-src) tests/stored/fakexen.c,-levent_core))
+$(eval $(call daemons,fast,$(native),gcc -O2))
+$(eval $(call daemon,kr-stored,fast,$(native),gcc,$(kr-stored-src) tests/stored/fakexen.c,$(static) -levent_core))
 # For Debian's own daemon to be run in the same way.
 $O/tools/fakexen.so: tests/stored/fakexen.c | $(CACHE)/$(native)/daemons
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && gcc $(cmd-daemon) -fPIC -shared -isystem $(CACHE)/$(native)/daemons/include -o $@ $<
 
-tools: $(foreach a,$(arches),$O/tools/$(a)/kr-stored)
+tools: $(foreach a,$(arches),$O/tools/$(a)/kr-stored $O/tools/$(a)/kr-consoled)
 stored-test: $O/tools/sim/kr-stored $O/tools/fast/kr-stored $O/tools/fakexen.so
 .PHONY: tools stored-test
 all: tools
@@ -554,7 +562,7 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) 2>$O/tidy.err.$(notdir $<) \
 		|| { cat $O/tidy.err.$(notdir $<); exit 1; }
 # tidy-command FILE: how the file is compiled, which its list says.
-tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(src-kr-host)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src)),\
+tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(src-kr-host)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src) $(kr-consoled-src)),\
 	$(cmd-daemon) -isystem $(CACHE)/$(native)/daemons/include,$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
 	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host))))))))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kr in a real dom0 of each architecture: guests made, run and ended with Debian's store and console daemons beside it."""
+"""kr in a real dom0 of each architecture: guests made, run and ended with Debian's store daemon and our console daemon beside it."""
 import json
 import re
 import shutil
@@ -15,12 +15,13 @@ from dom0 import Dom0
 def dom0(request, tmp_path_factory):
     arch = request.param
     folder = tmp_path_factory.mktemp("extra")
-    program = machines.BUILD / "tools" / arch / "kr"
-    subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD, str(program)], check=True,
+    programs = [machines.BUILD / "tools" / arch / name for name in ("kr", "kr-consoled")]
+    subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD] + [str(p) for p in programs], check=True,
                    stdout=subprocess.DEVNULL)
-    assert program.stat().st_size < 2 << 20
+    assert programs[0].stat().st_size < 2 << 20
     (folder / "usr/sbin").mkdir(parents=True)
-    shutil.copy(program, folder / "usr/sbin/kr")
+    for program in programs:
+        shutil.copy(program, folder / "usr/sbin")
     with Dom0("krypton", "kr-guest-" + arch, arch=arch, extra=str(folder)) as machine:
         yield machine
 
@@ -89,6 +90,26 @@ def test_a_console_shows_the_guest(dom0, nothing_is_left):
     # Its input ends, and with it the console, when the guest is up.
     text = dom0.ok("config c; booted c 100 | kr create /tmp/c.cfg --console", 110)
     assert "c is domain" in text and "KRYPTON-GUEST up name=c" in text
+
+
+def test_a_running_guest_is_changed_and_its_console_survives_the_daemon(dom0, nothing_is_left):
+    dom0.ok("config k; kr create /tmp/k.cfg vcpus=2; booted k 100", 120)
+    # The daemon is an ordinary user, whose console nobody else may open.
+    assert dom0.ok("grep ^Uid: /proc/$(cat /run/consoled.pid)/status").split()[1:] == ["65534"] * 4
+    dom0.ok("kr vcpu-set k 1; until_true 60 sh -c 'kr vcpu-list k | grep offline'", 80)
+    assert dom0.ok("inside k nproc").strip() == "1"
+    dom0.ok("kr mem-set k 72; until_true 60 sh -c 'kr list k | grep \" 72$\"'", 80)
+    dom0.ok("kr vcpu-pin k all 1")
+    assert {v["may_run_on"] for v in kr(dom0, "vcpu-list k")["vcpus"]} == {"1"}
+    dom0.ok("kill -9 $(cat /run/consoled.pid); sleep 1; kr pause k; kr unpause k; "
+            "kr-consoled --pid-file=/run/consoled.pid --log=guest --log-dir=/var/log/xen/console")
+    assert dom0.ok("inside k 'echo the daemon is new'").strip() == "the daemon is new"
+    # More than the ring, the terminal that nobody reads and a tick's budget hold: all of it is in the log.
+    dom0.ok("inside k 'head -c 300000 /dev/zero | tr \"\\000\" x' 120 >/dev/null", 140)
+    assert dom0.ok("tr -cd x <$(log_of k) | wc -c").strip() >= "300000"
+    assert dom0.ok("kr log k | grep -c 'up name=k'").strip() == "1"
+    dom0.ok("kr rename k other")
+    assert domains(dom0)["other"]["state"] == "running"
 
 
 def test_a_card_is_set_up_as_asked(dom0, nothing_is_left):
