@@ -120,12 +120,6 @@ UNUSED static struct domain *sim_caller(uint32_t roles)
 	return sim_domain_cfg(&cfg, 16);
 }
 
-UNUSED static void sim_end_machine(void)
-{
-	sim_end_all();
-	sim_shutdown();
-}
-
 /* Let its vCPU 0 run; with `all`, the others too. Guests are set. */
 UNUSED static void sim_start_vcpus(struct domain *d, bool all)
 {
@@ -165,6 +159,12 @@ UNUSED static void sim_end_all(void)
 
 	while ((d = domain_first()) != NULL)
 		sim_end(d);
+}
+
+UNUSED static void sim_end_machine(void)
+{
+	sim_end_all();
+	sim_shutdown();
 }
 
 /* The argument page of `v`. */
