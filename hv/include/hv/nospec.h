@@ -11,9 +11,12 @@
 /* i when i < n, otherwise 0, without a branch that could be predicted. */
 static inline uint64_t index_nospec(uint64_t i, uint64_t n)
 {
-	uint64_t mask = (uint64_t)((int64_t)(i - n) >> 63) & ~(uint64_t)((int64_t)i >> 63);
+	uint64_t mask;
 
-	__asm__("" : "+r"(mask)); /* keeps the compiler from turning it back into a branch */
+	/* The compiler must not know that the caller has checked `i`: it would take the mask to be ones. */
+	__asm__("" : "+r"(i));
+	mask = (uint64_t)((int64_t)(i - n) >> 63) & ~(uint64_t)((int64_t)i >> 63);
+	__asm__("" : "+r"(mask)); /* keeps it from turning that back into a branch */
 	return i & mask;
 }
 
