@@ -60,17 +60,30 @@ static NOINLINE void name_once(const struct vcpu *v, uint64_t nr, const uint64_t
 		 (unsigned long long)(a[0] & 63));
 }
 
-int64_t hypercall(struct vcpu *v, uint64_t nr, uint64_t *a)
+static ALWAYS_INLINE int64_t dispatch(struct vcpu *v, uint64_t nr, uint64_t *a)
 {
 	hypercall_fn *fn;
 
-	if (unlikely(hypercall_trace))
-		name_once(v, nr, a);
-	trace(TRC_HVM_VMMCALL, (uint32_t)nr);
 	if (unlikely(nr >= ARRAY_SIZE(handlers)))
 		return no_handler(nr, a);
 	fn = handlers[index_nospec(nr, ARRAY_SIZE(handlers))];
 	return likely(fn) ? fn(v, a) : no_handler(nr, a);
+}
+
+/* Apart, so that the usual way saves no registers. */
+static NOINLINE int64_t dispatch_noted(struct vcpu *v, uint64_t nr, uint64_t *a)
+{
+	if (hypercall_trace)
+		name_once(v, nr, a);
+	trace(TRC_HVM_VMMCALL, (uint32_t)nr);
+	return dispatch(v, nr, a);
+}
+
+int64_t hypercall(struct vcpu *v, uint64_t nr, uint64_t *a)
+{
+	if (unlikely(hypercall_trace || trace_wanted(read_once(&trace_mask), TRC_HVM_VMMCALL)))
+		return dispatch_noted(v, nr, a);
+	return dispatch(v, nr, a);
 }
 
 bool hypercall_preempt(const struct vcpu *v)

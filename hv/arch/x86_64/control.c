@@ -86,7 +86,7 @@ struct leaves {
 
 static int give_leaf(struct leaves *o, uint32_t leaf, uint32_t subleaf)
 {
-	struct policy_leaf l = { leaf, subleaf, policy_value(o->p, leaf, subleaf) };
+	struct policy_leaf l = { leaf, subleaf, *policy_value(o->p, leaf, subleaf) };
 
 	if (o->n == o->room)
 		return refuse(R_POLICY_SIZE, o->v->domain->id, POLICY_LEAVES, o->room);
@@ -100,7 +100,7 @@ static int give_subleaves(struct leaves *o, uint32_t leaf, uint32_t last)
 
 	for (uint32_t i = 0; !err && i <= last; i++) {
 		err = give_leaf(o, leaf, i);
-		if (leaf == 4 && !(policy_value(o->p, 4, i).eax & 31))
+		if (leaf == 4 && !(policy_value(o->p, 4, i)->eax & 31))
 			break;
 	}
 	return err;
@@ -126,13 +126,13 @@ static int give_leaves(struct vcpu *v, const struct cpu_policy *p, gva_t to, uin
 	struct leaves o = { .v = v, .p = p, .to = to, .room = *nr };
 	int err = 0;
 
-	for (uint32_t leaf = 0; !err && leaf <= policy_value(p, 0, 0).eax; leaf++)
+	for (uint32_t leaf = 0; !err && leaf <= policy_value(p, 0, 0)->eax; leaf++)
 		err = give_basic(&o, leaf);
 	if (!err)
 		err = give_leaf(&o, 0x40000000, XEN_CPUID_NO_SUBLEAF);
 	if (!err)
 		err = give_leaf(&o, 0x40000100, XEN_CPUID_NO_SUBLEAF);
-	for (uint32_t leaf = 0x80000000; !err && leaf <= policy_value(p, 0x80000000, 0).eax; leaf++)
+	for (uint32_t leaf = 0x80000000; !err && leaf <= policy_value(p, 0x80000000, 0)->eax; leaf++)
 		err = give_leaf(&o, leaf, XEN_CPUID_NO_SUBLEAF);
 	*nr = o.n;
 	return err;
@@ -391,8 +391,7 @@ static int trigger(struct domain *d, const struct xen_domctl_sendtrigger *t)
 		v = domain_vcpu(d, t->vcpu);
 		if (!v)
 			return refuse(R_VCPU_NOT_MADE, t->vcpu, 0, d->id);
-		write_once(&v->arch.nmi_pending, true);
-		vcpu_kick(v);
+		hvm_nmi(v);
 		return 0;
 	/* Buttons are of ACPI hardware that PVH guests do not have. */
 	case XEN_DOMCTL_SENDTRIGGER_POWER:

@@ -2,6 +2,7 @@
 /* Offsets that assembly needs; the build turns this into <asm/offsets.h>. */
 #include <asm/regs.h>
 #include <hv/cpu.h>
+#include <hv/vcpu.h>
 
 OFFSET(REGS_RDI, struct guest_regs, rdi)
 OFFSET(REGS_RSI, struct guest_regs, rsi)
@@ -17,3 +18,5 @@ OFFSET(REGS_R12, struct guest_regs, r12)
 OFFSET(REGS_R13, struct guest_regs, r13)
 OFFSET(REGS_R14, struct guest_regs, r14)
 OFFSET(REGS_R15, struct guest_regs, r15)
+OFFSET(VCPU_VMCB, struct vcpu, arch.vmcb)
+OFFSET(CPU_HOST_VMCB, struct cpu, arch.host_vmcb)

@@ -14,6 +14,7 @@
 #include <xen/arch-x86/cpuid.h>
 
 #define MSR_HYPERCALL_PAGE 0x40000000u
+#define OSXSAVE            (1u << 27)
 
 static struct cpuid xen_leaf(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
@@ -57,37 +58,41 @@ static uint32_t apic_id_of(const struct vcpu *v)
 	return v->id * 2;
 }
 
-static void fill_in(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid *c)
+/* Leaf 1: whose APIC it is, of how many, and whether it has switched XSAVE on. */
+static void fill_leaf_1(struct vcpu *v, struct guest_regs *r)
 {
-	switch (leaf) {
-	case 1:
-		c->ebx |= (apic_id_of(v) & 0xff) << 24 | (v->domain->max_vcpus * 2 & 0xff) << 16;
-		if (hvm->get_cr(v, 4) & CR4_OSXSAVE)
-			c->ecx |= 1u << 27;
-		else
-			c->ecx &= ~(1u << 27);
-		break;
-	case 0xd:
-		if (subleaf == 0)
-			c->ebx = fpu_guest_xcr0() & 4 ? 832 : 576;
-		break;
-	default: break;
-	}
+	r->rbx |= (apic_id_of(v) & 0xff) << 24 | (v->domain->max_vcpus * 2 & 0xff) << 16;
+	r->rcx &= ~(uint64_t)OSXSAVE;
+	if (hvm->get_cr(v, 4) & CR4_OSXSAVE)
+		r->rcx |= OSXSAVE;
+}
+
+static void set_registers(struct guest_regs *r, const struct cpuid *c)
+{
+	r->rax = c->eax;
+	r->rbx = c->ebx;
+	r->rcx = c->ecx;
+	r->rdx = c->edx;
+}
+
+static NOINLINE void xen_cpuid(struct vcpu *v, struct guest_regs *r)
+{
+	struct cpuid c = xen_leaf(v, (uint32_t)r->rax, (uint32_t)r->rcx);
+
+	set_registers(r, &c);
 }
 
 void hvm_cpuid(struct vcpu *v, struct guest_regs *r)
 {
 	uint32_t leaf = (uint32_t)r->rax, subleaf = (uint32_t)r->rcx;
-	struct cpuid c;
 
-	if (leaf >= XEN_CPUID_FIRST_LEAF && leaf < XEN_CPUID_FIRST_LEAF + 0x100) {
-		c = xen_leaf(v, leaf, subleaf);
-	} else {
-		c = policy_leaf(v->domain, leaf, subleaf);
-		fill_in(v, leaf, subleaf, &c);
+	if (leaf - XEN_CPUID_FIRST_LEAF < 0x100) {
+		xen_cpuid(v, r);
+		return;
 	}
-	r->rax = c.eax;
-	r->rbx = c.ebx;
-	r->rcx = c.ecx;
-	r->rdx = c.edx;
+	set_registers(r, policy_leaf(v->domain, leaf, subleaf));
+	if (leaf == 1)
+		fill_leaf_1(v, r);
+	else if (leaf == 0xd && subleaf == 0)
+		r->rbx = fpu_guest_xcr0() & 4 ? 832 : 576;
 }

@@ -2,6 +2,8 @@
 /*
  * What a guest is about to be told: exceptions that its instruction caused, NMIs, interrupts of its local APIC and the event
  * upcall. One event is injected an entry; what else is pending waits for a window. Runs on the vCPU's own CPU.
+ *
+ * arch.work is set by whoever makes something pending, and stays set as long as anything is: entries while it is clear look at nothing else.
  */
 #include <asm/hvm.h>
 
@@ -45,6 +47,19 @@ void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error, uint64_t cr2)
 		.cr2 = cr2,
 	};
 	v->arch.event_valid = true;
+	hvm_work(v);
+}
+
+void hvm_work(struct vcpu *v)
+{
+	store_release(&v->arch.work, true);
+}
+
+void hvm_nmi(struct vcpu *v)
+{
+	write_once(&v->arch.nmi_pending, true);
+	hvm_work(v);
+	vcpu_kick(v);
 }
 
 /* The upcall of PVH guests: a vector of the vCPU's own, or one for the domain; delivered without the local APIC. */
@@ -66,6 +81,23 @@ void arch_vcpu_raise_upcall(struct vcpu *v)
 		vlapic_latch(v, v->arch.upcall_vector, false);
 	else
 		write_once(&v->arch.upcall, true);
+	hvm_work(v);
+}
+
+/* Its flag in shared memory, masked or not. */
+static bool events_noted(const struct vcpu *v)
+{
+	const struct vcpu_info *info = load_acquire(&v->info);
+
+	return !info || read_once(&info->evtchn_upcall_pending);
+}
+
+/* The guest has looked for itself. An event that comes at this moment was noted before it raised the upcall. */
+static void forget_upcall(struct vcpu *v)
+{
+	(void)atomic_xchg(&v->arch.upcall, false);
+	if (events_noted(v))
+		write_once(&v->arch.upcall, true);
 }
 
 bool arch_vcpu_interrupt_pending(struct vcpu *v)
@@ -86,6 +118,8 @@ static void deliver_interrupt(struct vcpu *v)
 	struct hvm_event e = { .type = EVENT_INTERRUPT };
 	bool upcall;
 
+	if (unlikely(read_once(&v->arch.upcall)) && !events_noted(v))
+		forget_upcall(v);
 	e.vector = next_interrupt(v, &upcall);
 	if (likely(!e.vector)) {
 		hvm->want_interrupt_window(v, false);
@@ -103,7 +137,7 @@ static void deliver_interrupt(struct vcpu *v)
 	hvm->want_interrupt_window(v, next_interrupt(v, &upcall) != 0);
 }
 
-void hvm_deliver(struct vcpu *v)
+static void deliver(struct vcpu *v)
 {
 	if (unlikely(v->arch.init_pending))
 		hvm_take_init(v);
@@ -122,4 +156,20 @@ void hvm_deliver(struct vcpu *v)
 		return;
 	}
 	deliver_interrupt(v);
+}
+
+static bool anything_pending(struct vcpu *v)
+{
+	return v->arch.event_valid || read_once(&v->arch.nmi_pending) ||
+	       read_once(&v->arch.init_pending) ||
+	       (read_once(&v->arch.upcall) && upcall_vector(v)) || vlapic_requested(v);
+}
+
+void hvm_deliver(struct vcpu *v)
+{
+	/* Cleared before anything is looked at: what comes meanwhile sets it again. */
+	(void)atomic_xchg(&v->arch.work, false);
+	deliver(v);
+	if (anything_pending(v))
+		hvm_work(v);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hypercalls from 32-bit code: the ABI of 32-bit guests has structures of its own, which are not there yet. */
-#include <asm/hvm.h>
+#include <asm/hypercall.h>
 
 #include <hv/reason.h>
 #include <xen/xen.h>

@@ -95,8 +95,8 @@ static bool write_pat(struct vcpu *v, uint64_t value)
 /* It comes with RDTSCP and with RDPID. */
 static bool has_tsc_aux(const struct vcpu *v)
 {
-	return (policy_leaf(v->domain, 0x80000001, 0).edx & BIT(27)) ||
-	       (policy_leaf(v->domain, 7, 0).ecx & BIT(22));
+	return (policy_leaf(v->domain, 0x80000001, 0)->edx & BIT(27)) ||
+	       (policy_leaf(v->domain, 7, 0)->ecx & BIT(22));
 }
 
 static bool x2apic_msr(uint32_t msr)

@@ -169,10 +169,7 @@ int arch_vcpu_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
 	switch (op) {
 	case VCPUOP_initialise: return initialise(caller, v, arg);
 	case VCPUOP_register_vcpu_time_memory_area: return register_time(caller, v, arg);
-	case VCPUOP_send_nmi:
-		write_once(&v->arch.nmi_pending, true);
-		vcpu_kick(v);
-		return 0;
+	case VCPUOP_send_nmi: hvm_nmi(v); return 0;
 	default: return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_vcpu_op);
 	}
 }

@@ -228,6 +228,7 @@ static uint64_t cr4_mask_of(const struct cpu_policy *p)
 void policy_boot_init(void)
 {
 	add_basic(&host_max);
+	host_max.extended = host_max.nr;
 	add_extended(&host_max);
 	host_max.xcr0_mask = fpu_xcr0_allowed();
 	host_max.cr4_mask = cr4_mask_of(&host_max);
@@ -251,16 +252,19 @@ void policy_free(struct domain *d)
 	d->arch.policy = NULL;
 }
 
-struct cpuid policy_value(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf)
+const struct cpuid *policy_value(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf)
 {
-	for (uint32_t i = 0; i < p->nr; i++)
-		if (p->leaf[i].leaf == leaf &&
-		    (p->leaf[i].subleaf == NO_SUBLEAF || p->leaf[i].subleaf == subleaf))
-			return p->leaf[i].value;
-	return (struct cpuid){ 0 };
+	static const struct cpuid none;
+	const struct policy_leaf *end = p->leaf + p->nr;
+
+	for (const struct policy_leaf *l = p->leaf + (leaf >> 31 ? p->extended : 0);
+	     l < end && l->leaf <= leaf; l++)
+		if (l->leaf == leaf && (l->subleaf == NO_SUBLEAF || l->subleaf == subleaf))
+			return &l->value;
+	return &none;
 }
 
-struct cpuid policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf)
+const struct cpuid *policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf)
 {
 	return policy_value(d->arch.policy, leaf, subleaf);
 }

@@ -45,7 +45,7 @@ static int header_save(struct domain *d, struct vcpu *v, void *record)
 
 	h->magic = HVM_FILE_MAGIC;
 	h->version = HVM_FILE_VERSION;
-	h->cpuid = policy_leaf(d, 1, 0).eax;
+	h->cpuid = policy_leaf(d, 1, 0)->eax;
 	h->gtsc_khz = khz();
 	/* One moment for the counters of all vCPUs, here and when they are loaded. */
 	d->arch.state_tsc = rdtsc();
@@ -269,6 +269,7 @@ static void pending_load(struct vcpu *v, const cpu_record *r)
 		.error = r->error_code,
 		.cr2 = r->cr2,
 	};
+	hvm_work(v);
 }
 
 static void state_load(struct vcpu *v, const cpu_record *r)

@@ -173,18 +173,12 @@ void arch_vcpu_update_time(struct vcpu *v)
 	pvclock_update(v);
 }
 
-/*
- * Softirqs, scheduling and idling, then one stay in the guest, and so on. The mode is stored before the softirqs are looked at
- * for the last time; whoever raises one looks at the mode afterwards. A kick between there and VMRUN stays pending and ends the
- * stay at once.
- */
+/* Softirqs, scheduling and idling, then the guest until there are softirqs again. */
 void hv_enter_loop(void)
 {
 	struct cpu *c = this_cpu();
 
 	for (;;) {
-		struct vcpu *v = c->current;
-
 		write_once(&c->mode, (uint32_t)CPU_HYPERVISOR);
 		if (softirq_pending()) {
 			softirq_run();
@@ -196,37 +190,11 @@ void hv_enter_loop(void)
 			atomic_fence();
 			continue;
 		}
-		hvm_deliver(v);
-		write_once(&c->mode, (uint32_t)CPU_GUEST);
-		atomic_fence();
-		if (likely(!softirq_pending()))
-			hvm->run(v);
+		hvm->run(c->current);
 	}
 }
 
 /* ---- simple exits --------------------------------------------------------------------------------- */
-
-bool hvm_hypercall(struct vcpu *v, struct guest_regs *r)
-{
-	struct segment cs, ss;
-	int64_t result;
-	bool wide;
-
-	hvm->get_segment(v, SEG_SS, &ss);
-	if (ss.attr & 0x60) { /* CPL is SS's DPL; user code may not call */
-		r->rax = (uint64_t)(int64_t)-EPERM;
-		return true;
-	}
-	hvm->get_segment(v, SEG_CS, &cs);
-	wide = cs.attr & BIT(9);
-	if (!wide)
-		return hvm_hypercall_32(v, r);
-	result = hypercall(v, r->rax, &r->rdi);
-	if (unlikely(result == -ERR_RESTART))
-		return false;
-	r->rax = (uint64_t)result;
-	return true;
-}
 
 static bool others_up(const struct vcpu *self)
 {
@@ -363,12 +331,19 @@ void arch_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
 /* HVM_PARAM_CALLBACK_IRQ (xen/hvm/params.h): only the vector form makes sense without a platform interrupt controller. */
 int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value, bool *handled)
 {
+	struct vcpu *v;
+
 	if (index != HVM_PARAM_CALLBACK_IRQ)
 		return 0;
 	if (value >> 56 == HVM_PARAM_CALLBACK_TYPE_VECTOR && (value & 0xff) >= 0x10)
 		write_once(&d->arch.callback_vector, (uint8_t)value);
 	else if (value == 0)
 		write_once(&d->arch.callback_vector, (uint8_t)0);
+	domain_for_each_vcpu(v, d)
+	{ /* an upcall that had no vector may have one now */
+		hvm_work(v);
+		vcpu_kick(v);
+	}
 	return 0;
 }
 

@@ -84,7 +84,13 @@ void vlapic_latch(struct vcpu *v, uint8_t vector, bool level)
 	else
 		(void)clear_bit_in(a->tmr, vector);
 	set_bit_in(a->irr, vector);
+	hvm_work(v);
 	vcpu_kick(v);
+}
+
+bool vlapic_requested(const struct vcpu *v)
+{
+	return any_in(v->arch.lapic.irr);
 }
 
 uint8_t vlapic_deliverable(struct vcpu *v)
@@ -134,8 +140,7 @@ static void local_interrupt(struct vcpu *v, unsigned lvt)
 	if (e & LVT_MASKED)
 		return;
 	if ((e >> 8 & 7) == 4) { /* NMI */
-		write_once(&v->arch.nmi_pending, true);
-		vcpu_kick(v);
+		hvm_nmi(v);
 		return;
 	}
 	vlapic_request(v, (uint8_t)e, false);
@@ -183,13 +188,11 @@ static void command_one(struct vcpu *target, uint32_t low)
 	case 1: /* lowest priority: we deliver to all named, callers pick one */
 		vlapic_request(target, (uint8_t)low, false);
 		break;
-	case 4:
-		write_once(&target->arch.nmi_pending, true);
-		vcpu_kick(target);
-		break;
+	case 4: hvm_nmi(target); break;
 	case 5: /* INIT; its de-assert does nothing */
 		if ((low & 1u << 14) || !(low & 1u << 15)) {
 			write_once(&target->arch.init_pending, true);
+			hvm_work(target);
 			if (vcpu_state(target) == VCPU_OFFLINE)
 				hvm_take_init(target);
 			else

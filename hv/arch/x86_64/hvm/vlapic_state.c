@@ -145,6 +145,7 @@ void vlapic_regs_load(struct domain *d, struct vcpu *v, const void *record)
 	for (unsigned i = 0; i < LVT_COUNT; i++)
 		write_once(&a->lvt[i], get(r, lvt_offset(i)) & vlapic_lvt_writable[i]);
 	sets_load(a, r);
+	hvm_work(v);
 	a->timer_initial = get(r, REG_INITIAL);
 	a->timer_divide = get(r, REG_DIVIDE) & 0xb;
 	vlapic_timer_resume(v, get(r, REG_CURRENT));

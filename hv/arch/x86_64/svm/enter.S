@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * void svm_enter(struct guest_regs *regs, uint64_t vmcb, uint64_t host_vmcb)
+ * svm_enter: load a vCPU's registers, run it until its next exit, save them. rdi: struct vcpu, rsi: struct cpu; both come back. Not of C's
+ * convention: all other registers but rbp and rsp are lost, which its one caller (svm.c) says to the compiler.
  *
- * Load the guest's registers, run it until its next exit, save them. VMRUN keeps rax, rsp, rip and
- * rflags itself; VMLOAD and VMSAVE move FS, GS, TR, LDTR and the system-call MSRs. Called with
+ * VMRUN keeps rax, rsp, rip and rflags itself; VMLOAD and VMSAVE move FS, GS, TR, LDTR and the system-call MSRs. Called with
  * interrupts off: GIF is clear from CLGI to STGI, and IF is set inside, so that an interrupt that comes ends
  * the guest's run instead of being taken here (APM vol. 2, 15.5, 15.17).
  */
@@ -14,15 +14,10 @@
 	.type	svm_enter, @function
 svm_enter:
 	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
-	pushq	%rdx
+	pushq	%rsi
 	pushq	%rdi
 	clgi
-	movq	%rsi, %rax
+	movq	VCPU_VMCB(%rdi), %rax
 	movq	REGS_RSI(%rdi), %rsi
 	movq	REGS_RDX(%rdi), %rdx
 	movq	REGS_R10(%rdi), %r10
@@ -61,14 +56,10 @@ svm_exit:
 	movq	%r14, REGS_R14(%rax)
 	movq	%r15, REGS_R15(%rax)
 	popq	%rdi
-	popq	%rax
+	popq	%rsi
+	movq	CPU_HOST_VMCB(%rsi), %rax
 	vmload	%rax
 	cli
 	stgi
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
 	popq	%rbp
 	ret

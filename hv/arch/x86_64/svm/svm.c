@@ -6,9 +6,9 @@
  */
 #include <asm/hvm.h>
 
+#include <asm/hypercall.h>
 #include <asm/insn.h>
 #include <asm/msr.h>
-#include <asm/svm.h>
 #include <asm/trap.h>
 #include <arch/memory.h>
 #include <hv/assert.h>
@@ -19,12 +19,16 @@
 #include "vmcb.h"
 
 /* MSR permission map: 2 bits an MSR, three ranges of 8192 (APM vol. 2, 15.11); 8 KiB. Port map: 12 KiB and 3 bits. */
-#define MSRPM_ORDER 1
-#define IOPM_PAGES  3
+#define MSRPM_ORDER   1
+#define IOPM_PAGES    3
+
+/* Of view generations, which count up from 0: the vCPU's tag is not to be used. */
+#define NO_GENERATION (~(uint64_t)0)
 
 static struct {
+	uint64_t clean; /* what an exit leaves clean: CLEAN_ALL, or 0 when the CPU has no clean bits */
 	uint32_t max_asid;
-	bool next_rip, decode_assists, flush_by_asid, clean_bits, tsc_aux;
+	bool next_rip, decode_assists, tsc_aux;
 } svm;
 
 static struct vmcb *vmcb_of(const struct vcpu *v)
@@ -57,15 +61,14 @@ static bool svm_supported(void)
 	f = max.eax >= 0x8000000a ? cpuid(0x8000000a, 0) : (struct cpuid){ 0 };
 	ok &= need(f.edx & BIT(0), "nested paging (NPT)");
 	svm.next_rip = f.edx & BIT(3);
-	svm.clean_bits = f.edx & BIT(5);
-	svm.flush_by_asid = f.edx & BIT(6);
+	svm.clean = f.edx & BIT(5) ? CLEAN_ALL : 0;
 	svm.decode_assists = f.edx & BIT(7);
 	svm.max_asid = f.ebx;
 	svm.tsc_aux = (cpuid(0x80000001, 0).edx & BIT(27)) || (cpuid(7, 0).ecx & BIT(22));
 	ok &= need(svm.max_asid >= 2, "address space identifiers");
 	log_info("SVM: %u ASIDs%s%s%s%s", svm.max_asid, svm.next_rip ? ", next RIP" : "",
 		 svm.decode_assists ? ", decode assists" : "",
-		 svm.flush_by_asid ? ", flush by ASID" : "", svm.clean_bits ? ", clean bits" : "");
+		 f.edx & BIT(6) ? ", flush by ASID" : "", svm.clean ? ", clean bits" : "");
 	return ok;
 }
 
@@ -180,6 +183,7 @@ static int svm_vcpu_init(struct vcpu *v)
 	v->arch.vmcb_va = b;
 	v->arch.vmcb = mfn_to_paddr(m).a;
 	v->arch.asid_cpu = ~0u;
+	v->arch.view_generation = NO_GENERATION;
 
 	/* CR0 and CR4 by writes (mode switches, feature policy); CR8 is V_TPR's. */
 	b->icpt_cr = (uint32_t)(ICPT_CR_WRITE(0) | ICPT_CR_WRITE(4));
@@ -217,6 +221,7 @@ static void svm_unload(struct vcpu *v)
 
 static void svm_load(struct vcpu *v)
 {
+	const struct cpu *c = this_cpu();
 	const uint64_t *dr = v->arch.dr;
 
 	__asm__ volatile("mov %0, %%dr0\n\tmov %1, %%dr1\n\tmov %2, %%dr2\n\tmov %3, %%dr3"
@@ -225,21 +230,16 @@ static void svm_load(struct vcpu *v)
 	if (svm.tsc_aux)
 		wrmsr(MSR_TSC_AUX, v->arch.tsc_aux);
 	vmcb_of(v)->clean = 0; /* another block ran here since, perhaps */
+	/* The tag is good where it was given, until this CPU's tags were all used: that happens while others are loaded. */
+	if (v->arch.asid_cpu != c->id || v->arch.asid_generation != c->arch.asid_generation)
+		v->arch.view_generation = NO_GENERATION;
 }
 
-/*
- * A tag that no stale translation bears: a new one on another CPU, when this CPU's tags were all used (then everything is
- * flushed), and when the second stage narrowed since the last entry.
- */
-static void choose_asid(struct vcpu *v, struct cpu *c)
+/* A tag that no stale translation bears: a new one; when this CPU's tags were all used, everything is flushed. */
+static NOINLINE void new_asid(struct vcpu *v, struct cpu *c, uint64_t view)
 {
 	struct vmcb *b = vmcb_of(v);
-	uint64_t view = load_acquire(&v->domain->p2m.view.generation);
 
-	b->tlb_control = TLB_KEEP;
-	if (likely(v->arch.asid_cpu == c->id && v->arch.asid_generation == c->arch.asid_generation &&
-		   v->arch.view_generation == view))
-		return;
 	if (c->arch.next_asid == svm.max_asid) {
 		c->arch.next_asid = 1;
 		c->arch.asid_generation++;
@@ -260,8 +260,15 @@ static void step_over(struct vcpu *v, unsigned length)
 {
 	struct vmcb *b = vmcb_of(v);
 
-	b->rip = svm.next_rip && b->next_rip ? b->next_rip : b->rip + length;
+	/* A CPU without next RIP leaves the field as it was made: 0. */
+	b->rip = b->next_rip ? b->next_rip : b->rip + length;
 	b->shadow &= ~1ull;
+}
+
+/* Its code is 64-bit code: CS.L counts in long mode only. */
+static bool wide_code(const struct vmcb *b)
+{
+	return (b->cs.attr & BIT(9)) && (b->efer & EFER_LMA);
 }
 
 static void general_protection(struct vcpu *v)
@@ -364,15 +371,18 @@ static void requeue_event(struct vcpu *v, struct vmcb *b)
 	if (!(e & EVENTINJ_VALID) || (e >> EVENTINJ_TYPE_SHIFT & 7) == EVENT_SOFTWARE)
 		return;
 	b->eventinj = e;
+	hvm_work(v);
+}
+
+static ALWAYS_INLINE void exit_vmmcall(struct vcpu *v, struct vmcb *b)
+{
+	if (hvm_hypercall(v, &v->arch.regs, b->cpl, wide_code(b)))
+		step_over(v, 3);
 }
 
 static void handle_exit(struct vcpu *v, struct vmcb *b)
 {
 	switch (b->exitcode) {
-	case EXIT_VMMCALL:
-		if (hvm_hypercall(v, &v->arch.regs))
-			step_over(v, 3);
-		break;
 	case EXIT_INTR: host_interrupts(); break;
 	case EXIT_NPF: hvm_nested_fault(v, gpa(b->exitinfo2), b->exitinfo1); break;
 	case EXIT_MSR: exit_msr(v, b); break;
@@ -437,22 +447,52 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 	}
 }
 
+/* enter.S; all that the compiler keeps in registers is lost. */
+#define enter(v, c)                                                                            \
+	__asm__ volatile("call svm_enter"                                                      \
+			 : "+D"(v), "+S"(c)                                                    \
+			 :                                                                     \
+			 : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", \
+			   "r14", "r15", "cc", "memory")
+
+/*
+ * The mode is stored before softirqs and the view's generation are looked at; whoever raises the one or the other looks at the mode
+ * afterwards. A kick between there and VMRUN stays pending and ends the stay at once.
+ */
 static void svm_run(struct vcpu *v)
 {
 	struct cpu *c = this_cpu();
-	struct vmcb *b = vmcb_of(v);
+	struct vmcb *b;
 
-	choose_asid(v, c);
-	write_once(&c->arch.entries, c->arch.entries + 1);
-	b->rax = v->arch.regs.rax;
-	svm_enter(&v->arch.regs, v->arch.vmcb, c->arch.host_vmcb);
-	write_once(&c->mode, (uint32_t)CPU_HYPERVISOR);
-	v->arch.regs.rax = b->rax;
-	b->clean = svm.clean_bits ? CLEAN_ALL : 0;
-	b->eventinj = 0;
-	if (unlikely(b->exitintinfo & EVENTINJ_VALID))
-		requeue_event(v, b);
-	handle_exit(v, b);
+	for (;;) {
+		uint64_t view;
+
+		if (unlikely(read_once(&v->arch.work)))
+			hvm_deliver(v);
+		write_once(&c->mode, (uint32_t)CPU_GUEST);
+		atomic_fence();
+		if (unlikely(read_once(&c->softirqs)))
+			return;
+		b = vmcb_of(v);
+		view = load_acquire(&v->domain->p2m.view.generation);
+		b->tlb_control = TLB_KEEP;
+		if (unlikely(v->arch.view_generation != view))
+			new_asid(v, c, view);
+		write_once(&c->arch.entries, c->arch.entries + 1);
+		b->rax = v->arch.regs.rax;
+		enter(v, c);
+		b = vmcb_of(v);
+		write_once(&c->mode, (uint32_t)CPU_HYPERVISOR);
+		v->arch.regs.rax = b->rax;
+		b->clean = svm.clean;
+		b->eventinj = 0;
+		if (unlikely(b->exitintinfo & EVENTINJ_VALID))
+			requeue_event(v, b);
+		if (likely(b->exitcode == EXIT_VMMCALL))
+			exit_vmmcall(v, b);
+		else
+			handle_exit(v, b);
+	}
 }
 
 /* ---- accessors ------------------------------------------------------------------------------------ */
@@ -676,7 +716,7 @@ static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
 
 static void svm_flush_guest_tlb(struct vcpu *v)
 {
-	v->arch.asid_cpu = ~0u; /* a fresh tag at the next entry */
+	v->arch.view_generation = NO_GENERATION; /* a fresh tag at the next entry */
 }
 
 static void svm_dump(struct vcpu *v)

@@ -64,7 +64,8 @@ struct hvm_ops {
 	void (*unload)(struct vcpu *v);
 	void (*load)(struct vcpu *v);
 	/*
-	 * Enter `v`, come back at its next exit, and handle it; host interrupts were let in where they ended the exit.
+	 * Deliver what is pending for `v`, which is loaded, enter it, handle its exit, and so on until a softirq is pending on this CPU. Host
+	 * interrupts are let in where they ended a stay in the guest.
 	 */
 	void (*run)(struct vcpu *v);
 
@@ -119,10 +120,6 @@ MUST_USE bool hvm_port(struct vcpu *v, uint16_t port, unsigned size, bool write,
 void hvm_emulate(struct vcpu *v);
 /* Nested page fault: backs, restarts, emulates or crashes. `code` as in APM vol. 2, 15.25.6. */
 void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code);
-/* VMMCALL or VMCALL in ring 0: the hypercall, its result in rax; the caller steps over the instruction unless it restarts. */
-MUST_USE bool hvm_hypercall(struct vcpu *v, struct guest_regs *r);
-/* The same from 32-bit code: arguments in ebx, ecx, edx, esi, edi; structures of the 32-bit ABI. */
-MUST_USE bool hvm_hypercall_32(struct vcpu *v, struct guest_regs *r);
 /* INIT was sent to `v` and is taken now, on its own CPU; STARTUP at `page` (any CPU). */
 void hvm_take_init(struct vcpu *v);
 void hvm_startup(struct vcpu *v, uint8_t page);
@@ -138,8 +135,15 @@ bool hvm_xcr0_valid(const struct domain *d, uint64_t value);
 bool hvm_pat_valid(uint64_t value);
 /* Shutdown (triple fault), or an exit that cannot be: the domain ends. */
 void hvm_triple_fault(struct vcpu *v);
-/* Before each entry: pending interrupts and upcalls into the injection queue. */
+/* Before an entry, while arch.work is set: pending interrupts and upcalls into the injection queue. Own CPU. */
 void hvm_deliver(struct vcpu *v);
+/*
+ * Something that hvm_deliver() looks at has just been stored. Who is not the vCPU itself kicks it afterwards, or knows that it does
+ * not run. Any CPU.
+ */
+void hvm_work(struct vcpu *v);
+/* An NMI for `v`; wakes or kicks it. Any CPU. */
+void hvm_nmi(struct vcpu *v);
 /* Queue an exception; two that meet become #DF or the end, by the table of APM vol. 2, 8.2.9. */
 void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error /* -1: none */, uint64_t cr2);
 

@@ -24,6 +24,7 @@ struct policy_leaf {
 
 struct cpu_policy {
 	uint32_t nr;
+	uint32_t extended; /* where leaves from 0x80000000 on begin */
 	uint64_t cr4_mask, xcr0_mask;
 	struct policy_leaf leaf[POLICY_LEAVES]; /* sorted */
 };
@@ -34,7 +35,7 @@ void policy_boot_init(void);
 MUST_USE int policy_init(struct domain *d);
 void policy_free(struct domain *d);
 /* What `p` has for a leaf; zero where it has none. */
-struct cpuid policy_value(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf);
+const struct cpuid *policy_value(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf);
 /* The machine's own values of the leaves, for tools; the most that a guest may get. */
 const struct cpu_policy *policy_host_max(void);
 /* Word `word` of the feature set of `p`, or (NULL) of the bare machine. */
@@ -47,7 +48,7 @@ MUST_USE bool policy_set(struct domain *d, const struct policy_leaf *l);
 /* After the last one: what follows from the features. */
 void policy_finish(struct domain *d);
 /* The leaf as `d` sees it (static part); zero beyond the last. */
-struct cpuid policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf);
+const struct cpuid *policy_leaf(const struct domain *d, uint32_t leaf, uint32_t subleaf);
 uint64_t policy_cr4_mask(const struct domain *d);
 uint64_t policy_xcr0_mask(const struct domain *d);
 

@@ -23,6 +23,7 @@ struct arch_vcpu {
 	uint64_t asid_generation; /* [own] */
 	uint64_t view_generation; /* [own] ...and while the view's generation is this one */
 	bool loaded;              /* [own CPU] */
+	bool work;                /* [a] something may be pending: hvm_work() */
 	bool upcall;              /* [a] the event upcall is pending */
 	uint8_t upcall_vector;    /* [own] HVMOP_set_evtchn_upcall_vector, 0: the domain's */
 	bool nmi_pending;         /* [a] */

@@ -46,6 +46,8 @@ void vlapic_message(struct domain *d, uint32_t entry, uint8_t dest);
 uint8_t vlapic_deliverable(struct vcpu *v);
 /* It is being delivered: from requested to in service. */
 void vlapic_accept(struct vcpu *v, uint8_t vector);
+/* Is any vector requested, whatever its priority? */
+bool vlapic_requested(const struct vcpu *v);
 /* Any request that is above the priority: the vCPU must not block. Any CPU. */
 bool vlapic_pending(struct vcpu *v);
 /* Register access at byte offset 0..0xfff. False: #GP in x2APIC mode. */
