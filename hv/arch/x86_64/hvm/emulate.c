@@ -7,22 +7,28 @@
 #include <asm/hvm.h>
 
 #include <asm/emul.h>
-#include <asm/msr.h>
 #include <asm/trap.h>
 #include <asm/vpci.h>
 #include <asm/walk.h>
 #include <hv/domain.h>
 #include <hv/io.h>
 #include <hv/log.h>
+#include <hv/string.h>
 
 #define VEC_UD 6
 
-static unsigned user_access(struct vcpu *v)
-{
-	struct segment ss;
+/* One instruction of one vCPU. */
+struct step {
+	struct vcpu *v;
+	struct hvm_execution x;
+	gpa_t pa; /* where its access led, which is not RAM... */
+	bool pa_known;
+	bool pa_write; /* ...and what kind of access it was */
+};
 
-	hvm->get_segment(v, SEG_SS, &ss);
-	return (ss.attr >> 5 & 3) == 3 ? WALK_USER : 0;
+static unsigned user_access(const struct step *s)
+{
+	return s->x.cpl == 3 ? WALK_USER : 0;
 }
 
 static enum emul_result page_fault(struct emul *e, enum walk_result why, uint64_t va,
@@ -47,43 +53,62 @@ static bool ram_access(struct domain *d, gpa_t pa, void *buf, unsigned n, bool w
 	return (write ? guest_phys_write(d, pa, buf, n) : guest_phys_read(d, buf, pa, n)) == 0;
 }
 
-/* Within one page. A write to memory that may only be read is dropped, as a ROM drops it. */
-static enum emul_result one_access(struct vcpu *v, gpa_t pa, unsigned size, bool write,
-				   uint64_t *value)
+/* Not RAM: a device of ours, what a dom0 has to share with us, or an empty bus, which reads as ones. */
+static enum emul_result device_access(struct vcpu *v, gpa_t pa, unsigned size, bool write,
+				      uint64_t *value)
 {
-	struct p2m_entry at = p2m_lookup(v->domain, gpa_to_gfn(pa));
 	struct io_access a = { .addr = pa, .size = (uint8_t)size, .write = write, .value = *value };
-	enum io_result res;
+	enum io_result res = io_access(v, &a);
 
-	if (p2m_type_is_ram(at.type)) {
-		if (!ram_access(v->domain, pa, value, size, write) && !write)
-			return EMUL_UNKNOWN;
-		return EMUL_DONE;
-	}
-	res = io_access(v, &a);
 	if (res == IO_NOBODY && v->domain->arch.physdev)
 		res = vpci_mmio(v, &a);
 	switch (res) {
 	case IO_DONE: *value = a.value; return EMUL_DONE;
 	case IO_WAIT: return EMUL_WAIT;
-	default: /* an empty bus */
+	default:
 		if (!write)
 			*value = ~0ull;
 		return EMUL_DONE;
 	}
 }
 
+/* Within one page. A write to memory that may only be read is dropped, as a ROM drops it. */
+static enum emul_result one_access(struct vcpu *v, gpa_t pa, unsigned size, bool write,
+				   uint64_t *value)
+{
+	struct p2m_entry at = p2m_lookup(v->domain, gpa_to_gfn(pa));
+
+	if (!p2m_type_is_ram(at.type))
+		return device_access(v, pa, size, write, value);
+	if (!ram_access(v->domain, pa, value, size, write) && !write)
+		return EMUL_UNKNOWN;
+	return EMUL_DONE;
+}
+
+/*
+ * Is this the access that the processor made for this exit? It checked the guest's protection then, and translated the address. An access of the same
+ * kind to the same place in a page is that one: no instruction that is emulated makes two such.
+ */
+static bool the_access(const struct step *s, uint64_t va, unsigned size, bool write)
+{
+	return s->pa_known && write == s->pa_write && !((va ^ s->pa.a) & (PAGE_SIZE - 1)) &&
+	       size <= PAGE_SIZE - (va & (PAGE_SIZE - 1));
+}
+
 static enum emul_result access(struct emul *e, uint64_t va, unsigned size, bool write,
 			       uint64_t *value)
 {
-	struct vcpu *v = e->ctx;
-	unsigned kind = user_access(v) | (write ? WALK_WRITE : 0);
+	const struct step *s = e->ctx;
+	struct vcpu *v = s->v;
+	unsigned kind = user_access(s) | (write ? WALK_WRITE : 0);
 	unsigned first = (unsigned)MIN((uint64_t)size, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
 	uint64_t low = *value, high = *value >> (first < 8 ? 8 * first : 0);
 	enum walk_result walk;
 	enum emul_result res;
 	gpa_t pa, pa2 = { 0 };
 
+	if (the_access(s, va, size, write))
+		return device_access(v, s->pa, size, write, value);
 	/* Both pages are translated before either is touched. */
 	walk = guest_walk(v, gva(va), kind, &pa);
 	if (walk != WALK_OK)
@@ -120,10 +145,9 @@ static enum emul_result do_write(struct emul *e, uint64_t va, unsigned size, uin
  */
 static bool privileged(struct emul *e)
 {
-	struct segment ss;
+	const struct step *s = e->ctx;
 
-	hvm->get_segment(e->ctx, SEG_SS, &ss);
-	if (!(ss.attr & 0x60)) /* CPL is SS's DPL */
+	if (!s->x.cpl)
 		return true;
 	e->fault.vector = VEC_GP;
 	e->fault.error = 0;
@@ -133,22 +157,24 @@ static bool privileged(struct emul *e)
 static enum emul_result do_port(struct emul *e, uint16_t port, unsigned size, bool write,
 				uint32_t *value)
 {
+	struct vcpu *v = ((const struct step *)e->ctx)->v;
+
 	/* An exit for a port comes after the processor has looked at the I/O permissions; others do not. */
-	if (!hvm->port_exit(e->ctx) && !privileged(e))
+	if (!hvm->port_exit(v) && !privileged(e))
 		return EMUL_FAULT;
-	return hvm_port(e->ctx, port, size, write, value) ? EMUL_DONE : EMUL_WAIT;
+	return hvm_port(v, port, size, write, value) ? EMUL_DONE : EMUL_WAIT;
 }
 
 static uint64_t do_read_cr(struct emul *e, unsigned n)
 {
-	return hvm->get_cr(e->ctx, n);
+	return hvm->get_cr(((const struct step *)e->ctx)->v, n);
 }
 
 static enum emul_result do_write_cr(struct emul *e, unsigned n, uint64_t value)
 {
 	if (!privileged(e))
 		return EMUL_FAULT;
-	if (hvm_write_cr(e->ctx, n, value))
+	if (hvm_write_cr(((const struct step *)e->ctx)->v, n, value))
 		return EMUL_DONE;
 	e->fault.vector = VEC_GP;
 	e->fault.error = 0;
@@ -163,38 +189,48 @@ static const struct emul_ops ops = {
 	.write_cr = do_write_cr,
 };
 
-/* Where struct guest_regs keeps each register, in the processor's order; rsp is not there. */
-static uint64_t *gpr_place(struct guest_regs *r, unsigned n)
-{
-	uint64_t *const place[16] = { &r->rax, &r->rcx, &r->rdx, &r->rbx, NULL,    &r->rbp,
-				      &r->rsi, &r->rdi, &r->r8,  &r->r9,  &r->r10, &r->r11,
-				      &r->r12, &r->r13, &r->r14, &r->r15 };
+/* The registers that struct guest_regs keeps, with their numbers; rsp is not there. */
+/* clang-format off */
+#define REGISTERS(X) X(0, rax) X(1, rcx) X(2, rdx) X(3, rbx) X(5, rbp) X(6, rsi) X(7, rdi) X(8, r8) X(9, r9) \
+	X(10, r10) X(11, r11) X(12, r12) X(13, r13) X(14, r14) X(15, r15)
+/* clang-format on */
 
-	return place[n];
+static void load_registers(struct emul *e, const struct step *s)
+{
+	const struct guest_regs *r = &s->v->arch.regs;
+
+#define LOAD(n, name) e->gpr[n] = r->name;
+	REGISTERS(LOAD)
+#undef LOAD
+	e->gpr[4] = s->x.rsp;
+	e->rip = s->x.rip;
+	e->rflags = s->x.rflags;
+	for (unsigned i = 0; i < 6; i++)
+		e->base[i] = s->x.base[i];
+	e->bits = s->x.bits;
 }
 
-static void load_registers(struct emul *e, struct vcpu *v, const struct hvm_state *s)
+static void store_registers(const struct emul *e, const struct step *s)
 {
-	static const uint8_t order[6] = { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
+	struct guest_regs *r = &s->v->arch.regs;
 
-	for (unsigned i = 0; i < 16; i++)
-		e->gpr[i] = i == 4 ? s->rsp : *gpr_place(&v->arch.regs, i);
-	e->rip = s->rip;
-	e->rflags = s->rflags;
-	for (unsigned i = 0; i < 6; i++)
-		e->base[i] = s->seg[order[i]].base;
-	/* L, then D, of the code segment; real mode counts as 16 bits. */
-	e->bits = (s->efer & EFER_LMA) && (s->seg[SEG_CS].attr & BIT(9)) ? 64
-		  : (s->seg[SEG_CS].attr & BIT(10))                      ? 32
-									 : 16;
+#define STORE(n, name) r->name = e->gpr[n];
+	REGISTERS(STORE)
+#undef STORE
+	hvm->set_execution(s->v, e->rip, e->gpr[4], e->rflags);
 }
 
 /* The instruction's bytes, as many as are mapped. False: not even one; a fault was queued. */
-static bool fetch(struct emul *e, struct vcpu *v)
+static bool fetch(struct emul *e, const struct step *s)
 {
 	uint64_t at = (e->bits == 64 ? 0 : e->base[EMUL_CS]) + e->rip;
-	unsigned kind = user_access(v) | WALK_FETCH;
+	unsigned kind = user_access(s) | WALK_FETCH;
 
+	if (s->x.bytes) {
+		memcpy(e->bytes, s->x.bytes, EMUL_MAX_BYTES);
+		e->nr_bytes = EMUL_MAX_BYTES;
+		return true;
+	}
 	while (e->nr_bytes < EMUL_MAX_BYTES) {
 		uint64_t va = at + e->nr_bytes;
 		unsigned n = (unsigned)MIN((uint64_t)EMUL_MAX_BYTES - e->nr_bytes,
@@ -202,48 +238,36 @@ static bool fetch(struct emul *e, struct vcpu *v)
 		enum walk_result walk;
 		gpa_t pa;
 
-		walk = guest_walk(v, gva(va), kind, &pa);
+		walk = guest_walk(s->v, gva(va), kind, &pa);
 		if (walk != WALK_OK) {
 			if (e->nr_bytes)
 				return true;
 			(void)page_fault(e, walk, va, kind);
-			hvm_exception(v, e->fault.vector, e->fault.error, e->fault.cr2);
+			hvm_exception(s->v, e->fault.vector, e->fault.error, e->fault.cr2);
 			return false;
 		}
-		if (!ram_access(v->domain, pa, e->bytes + e->nr_bytes, n, false))
+		if (!guest_code_read(s->v->domain, pa, e->bytes + e->nr_bytes, n))
 			break;
 		e->nr_bytes += (uint8_t)n;
 	}
 	return true;
 }
 
-static void store_registers(const struct emul *e, struct vcpu *v, struct hvm_state *s)
+static void run_step(struct step *s)
 {
-	for (unsigned i = 0; i < 16; i++)
-		if (i != 4)
-			*gpr_place(&v->arch.regs, i) = e->gpr[i];
-	if (e->rflags != s->rflags || e->gpr[4] != s->rsp) {
-		/* A control register may have been written meanwhile: take the present state. */
-		hvm->get_state(v, s);
-		s->rflags = e->rflags;
-		s->rsp = e->gpr[4];
-		s->rax = e->gpr[0];
-		hvm->set_state(v, s);
-	}
-	hvm->set_rip(v, e->rip);
-}
+	struct emul e;
+	struct vcpu *v = s->v;
 
-void hvm_emulate(struct vcpu *v)
-{
-	struct emul e = { .ops = &ops, .ctx = v };
-	struct hvm_state s;
-
-	hvm->get_state(v, &s);
-	load_registers(&e, v, &s);
-	if (!fetch(&e, v))
+	e.ops = &ops;
+	e.ctx = s;
+	e.nr_bytes = 0;
+	memset(e.bytes, 0, sizeof(e.bytes));
+	hvm->get_execution(v, &s->x);
+	load_registers(&e, s);
+	if (!fetch(&e, s))
 		return;
 	switch (emulate(&e)) {
-	case EMUL_DONE: store_registers(&e, v, &s); return;
+	case EMUL_DONE: store_registers(&e, s); return;
 	case EMUL_FAULT: hvm_exception(v, e.fault.vector, e.fault.error, e.fault.cr2); return;
 	case EMUL_WAIT: return;
 	default:
@@ -253,4 +277,18 @@ void hvm_emulate(struct vcpu *v)
 		hvm_exception(v, VEC_UD, -1, 0);
 		return;
 	}
+}
+
+void hvm_emulate(struct vcpu *v)
+{
+	struct step s = { .v = v };
+
+	run_step(&s);
+}
+
+void hvm_emulate_access(struct vcpu *v, gpa_t pa, bool write)
+{
+	struct step s = { .v = v, .pa = pa, .pa_known = true, .pa_write = write };
+
+	run_step(&s);
 }

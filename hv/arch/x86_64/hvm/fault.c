@@ -13,6 +13,7 @@
 #define NPF_PRESENT BIT(0)
 #define NPF_WRITE   BIT(1)
 #define NPF_FETCH   BIT(4)
+#define NPF_FINAL   BIT(32) /* not while it walked the guest's tables */
 #define PIT_COUNTER 0x40
 
 void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code)
@@ -30,7 +31,10 @@ void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code)
 		domain_crash(d, "write to read-only memory at %llx", (unsigned long long)pa.a);
 		return;
 	}
-	hvm_emulate(v);
+	if ((code & NPF_FINAL) && !(code & NPF_FETCH))
+		hvm_emulate_access(v, pa, code & NPF_WRITE);
+	else
+		hvm_emulate(v);
 }
 
 bool hvm_port(struct vcpu *v, uint16_t port, unsigned size, bool write, uint32_t *value)

@@ -8,6 +8,7 @@
 
 #include <arch/cpu.h>
 #include <asm/mm.h>
+#include <asm/walk.h>
 #include <hv/domain.h>
 
 #define NPT_USER       BIT(2)
@@ -57,6 +58,27 @@ mfn_t arch_pte_mfn(pte_t e)
 enum p2m_type arch_pte_type(pte_t e, unsigned level)
 {
 	return (enum p2m_type)((e & NPT_TYPE) >> NPT_TYPE_SHIFT);
+}
+
+/* Only what every RAM page usually is; p2m_lookup() does the rest, and whoever has to wait for a change to be over. */
+bool npt_ram(const struct domain *d, gfn_t g, mfn_t *m)
+{
+	const pte_t *table = arch_frame_map(d->p2m.view.root);
+	unsigned shift = 27;
+
+	if (g.n >> (shift + 9))
+		return false;
+	for (;; shift -= 9) {
+		pte_t e = load_acquire(&table[g.n >> shift & (PTES - 1)]);
+
+		if (!(e & PTE_PRESENT))
+			return false;
+		if (!shift || (e & PTE_LARGE)) {
+			m->n = ((e & PTE_ADDRESS) >> PAGE_SHIFT) + (g.n & (BIT(shift) - 1));
+			return (e & NPT_TYPE) == (uint64_t)P2M_RAM_RW << NPT_TYPE_SHIFT;
+		}
+		table = arch_frame_map(arch_pte_mfn(e));
+	}
 }
 
 void arch_pte_write(pte_t *slot, pte_t e)

@@ -15,19 +15,50 @@
 
 #define GUEST_USER BIT(2)
 
+/*
+ * The RAM frame at `g`, held. What p2m_lookup() says, for entries of the ordinary kind: those need no more than loads, and
+ * each level of a guest's tables asks. An entry that changes meanwhile is the old or the new; the reference says whose frame it is.
+ */
+static bool hold(struct domain *d, gfn_t g, mfn_t *m)
+{
+	struct p2m_entry p;
+
+	if (likely(npt_ram(d, g, m)))
+		return frame_get(*m, d);
+	p = p2m_lookup(d, g);
+	*m = p.mfn;
+	return p2m_type_is_ram(p.type) && frame_get(p.mfn, d);
+}
+
 /* One entry of a guest's table. False: the table is not in RAM. */
 static bool read_entry(struct domain *d, uint64_t pa, unsigned size, uint64_t *e)
 {
-	struct p2m_entry p = p2m_lookup(d, gpa_to_gfn(gpa(pa)));
 	const char *va;
+	mfn_t m;
 
-	if (!p2m_type_is_ram(p.type) || !frame_get(p.mfn, d))
+	if (!hold(d, gpa_to_gfn(gpa(pa)), &m))
 		return false;
-	va = arch_frame_map(p.mfn);
+	va = arch_frame_map(m);
 	*e = size == 8 ? read_once((const uint64_t *)(va + (pa & (PAGE_SIZE - 1))))
 		       : read_once((const uint32_t *)(va + (pa & (PAGE_SIZE - 1))));
 	arch_frame_unmap((void *)va);
-	frame_put(p.mfn);
+	frame_put(m);
+	return true;
+}
+
+bool guest_code_read(struct domain *d, gpa_t pa, uint8_t *buf, unsigned n)
+{
+	const uint8_t *va, *from;
+	mfn_t m;
+
+	if (!hold(d, gpa_to_gfn(pa), &m))
+		return false;
+	va = arch_frame_map(m);
+	from = va + (pa.a & (PAGE_SIZE - 1));
+	for (unsigned i = 0; i < n; i++)
+		buf[i] = read_once(&from[i]);
+	arch_frame_unmap((void *)(uintptr_t)va);
+	frame_put(m);
 	return true;
 }
 
@@ -36,39 +67,41 @@ struct geometry {
 	uint64_t root, mask; /* address bits of entries */
 };
 
-static struct geometry geometry_of(struct vcpu *v, uint64_t cr3, uint64_t cr4)
+static struct geometry geometry_of(const struct hvm_paging *p)
 {
-	if (hvm->get_efer(v) & EFER_LMA)
-		return (struct geometry){ 4, 8, 9, cr3 & PTE_ADDRESS, PTE_ADDRESS };
-	if (cr4 & CR4_PAE)
-		return (struct geometry){ 3, 8, 9, cr3 & 0xffffffe0, PTE_ADDRESS };
-	return (struct geometry){ 2, 4, 10, cr3 & 0xfffff000, 0xfffff000 };
+	if (p->efer & EFER_LMA)
+		return (struct geometry){ 4, 8, 9, p->cr3 & PTE_ADDRESS, PTE_ADDRESS };
+	if (p->cr4 & CR4_PAE)
+		return (struct geometry){ 3, 8, 9, p->cr3 & 0xffffffe0, PTE_ADDRESS };
+	return (struct geometry){ 2, 4, 10, p->cr3 & 0xfffff000, 0xfffff000 };
 }
 
 /* Protection of a leaf, with the rights of the tables above already and-ed in. */
-static enum walk_result permitted(struct vcpu *v, uint64_t rights, uint64_t nx, unsigned access)
+static enum walk_result permitted(const struct hvm_paging *p, uint64_t rights, uint64_t nx,
+				  unsigned access)
 {
-	bool wp = hvm->get_cr(v, 0) & CR0_WP;
-
 	if ((access & WALK_USER) && !(rights & GUEST_USER))
 		return WALK_PROTECTION;
-	if ((access & WALK_WRITE) && !(rights & PTE_WRITE) && (wp || (access & WALK_USER)))
+	if ((access & WALK_WRITE) && !(rights & PTE_WRITE) &&
+	    ((p->cr0 & CR0_WP) || (access & WALK_USER)))
 		return WALK_PROTECTION;
-	if ((access & WALK_FETCH) && (nx & PTE_NX) && (hvm->get_efer(v) & EFER_NXE))
+	if ((access & WALK_FETCH) && (nx & PTE_NX) && (p->efer & EFER_NXE))
 		return WALK_PROTECTION;
 	return WALK_OK;
 }
 
 enum walk_result guest_walk(struct vcpu *v, gva_t va, unsigned access, gpa_t *out)
 {
-	uint64_t cr4 = hvm->get_cr(v, 4), rights = PTE_WRITE | GUEST_USER, nx = 0, table;
+	uint64_t rights = PTE_WRITE | GUEST_USER, nx = 0, table;
+	struct hvm_paging p;
 	struct geometry g;
 
-	if (!(hvm->get_cr(v, 0) & CR0_PG)) {
+	hvm->get_paging(v, &p);
+	if (!(p.cr0 & CR0_PG)) {
 		*out = gpa(va.a & 0xffffffff);
 		return WALK_OK;
 	}
-	g = geometry_of(v, hvm->get_cr(v, 3), cr4);
+	g = geometry_of(&p);
 	if (g.levels == 4 && (uint64_t)((int64_t)(va.a << 16) >> 16) != va.a)
 		return WALK_NOT_CANONICAL;
 	if (g.levels < 4)
@@ -90,17 +123,17 @@ enum walk_result guest_walk(struct vcpu *v, gva_t va, unsigned access, gpa_t *ou
 			nx |= e;
 		}
 		table = e & g.mask;
-		if (level && (e & PTE_LARGE) && (g.levels != 2 || (cr4 & CR4_PSE))) {
+		if (level && (e & PTE_LARGE) && (g.levels != 2 || (p.cr4 & CR4_PSE))) {
 			uint64_t size = 1ull << shift;
 
 			if (g.levels == 2) /* PSE-36: bits 39..32 in 20..13 */
 				table = (e & 0xffc00000) | (e >> 13 & 0xff) << 32;
 			*out = gpa((table & ~(size - 1)) | (va.a & (size - 1)));
-			return permitted(v, rights, nx, access);
+			return permitted(&p, rights, nx, access);
 		}
 	}
 	*out = gpa(table | (va.a & (PAGE_SIZE - 1)));
-	return permitted(v, rights, nx, access);
+	return permitted(&p, rights, nx, access);
 }
 
 bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
@@ -110,6 +143,8 @@ bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
 
 	if (guest_walk(v, va, write ? WALK_WRITE : 0, &pa) != WALK_OK)
 		return false;
+	if (likely(npt_ram(v->domain, gpa_to_gfn(pa), m)))
+		return true;
 	p = p2m_lookup(v->domain, gpa_to_gfn(pa));
 	if (!p2m_type_is_ram(p.type) || (write && !p2m_type_writable(p.type)))
 		return false;

@@ -521,9 +521,46 @@ static struct vmcb_segment *segment_of(struct vmcb *b, enum segment_name n)
 	}
 }
 
-static void svm_get_segment(struct vcpu *v, enum segment_name n, struct segment *s)
+static void svm_get_paging(struct vcpu *v, struct hvm_paging *p)
 {
-	segment_out(segment_of(vmcb_of(v), n), s);
+	const struct vmcb *b = vmcb_of(v);
+
+	*p = (struct hvm_paging){ b->cr0, b->cr3, b->cr4, b->efer };
+}
+
+/* Bytes come with faults on data (15.8.4); fewer than all of them end at a page that the guest has not mapped. */
+static const uint8_t *fetched(const struct vmcb *b)
+{
+	return b->exitcode == EXIT_NPF && b->nr_bytes == sizeof(b->bytes) ? b->bytes : NULL;
+}
+
+static void svm_get_execution(struct vcpu *v, struct hvm_execution *x)
+{
+	const struct vmcb *b = vmcb_of(v);
+
+	x->rip = b->rip;
+	x->rsp = b->rsp;
+	x->rflags = b->rflags;
+	x->base[0] = b->es.base;
+	x->base[1] = b->cs.base;
+	x->base[2] = b->ss.base;
+	x->base[3] = b->ds.base;
+	x->base[4] = b->fs.base;
+	x->base[5] = b->gs.base;
+	/* Real mode counts as 16 bits. */
+	x->bits = wide_code(b) ? 64 : b->cs.attr & BIT(10) ? 32 : 16;
+	x->cpl = b->cpl;
+	x->bytes = fetched(b);
+}
+
+static void svm_set_execution(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rflags)
+{
+	struct vmcb *b = vmcb_of(v);
+
+	b->rip = rip;
+	b->rsp = rsp;
+	b->rflags = rflags;
+	b->shadow &= ~1ull;
 }
 
 static void svm_get_state(struct vcpu *v, struct hvm_state *s)
@@ -744,7 +781,9 @@ const struct hvm_ops svm_ops = {
 	.set_state = svm_set_state,
 	.get_rip = svm_get_rip,
 	.set_rip = svm_set_rip,
-	.get_segment = svm_get_segment,
+	.get_paging = svm_get_paging,
+	.get_execution = svm_get_execution,
+	.set_execution = svm_set_execution,
 	.get_cr = svm_get_cr,
 	.set_cr = svm_set_cr,
 	.get_efer = svm_get_efer,

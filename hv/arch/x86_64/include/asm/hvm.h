@@ -40,6 +40,21 @@ struct hvm_state {
 	uint32_t interrupt_shadow; /* 1: after STI or MOV SS */
 };
 
+/* What the guest's own translation depends on. */
+struct hvm_paging {
+	uint64_t cr0, cr3, cr4, efer;
+};
+
+/* What executing one instruction for it takes, besides struct guest_regs. */
+struct hvm_execution {
+	uint64_t rip, rsp, rflags;
+	uint64_t base[6]; /* of ES, CS, SS, DS, FS, GS */
+	uint8_t bits;     /* of its code: 16, 32, 64 */
+	uint8_t cpl;
+	const uint8_t *
+	    bytes; /* the instruction, 15 bytes as the processor fetched them for this exit; NULL: it did not say */
+};
+
 /* An event to inject at the next entry (APM vol. 2, 15.20). */
 enum hvm_event_type { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE = 4 };
 struct hvm_event {
@@ -73,7 +88,10 @@ struct hvm_ops {
 	void (*set_state)(struct vcpu *v, const struct hvm_state *s);
 	uint64_t (*get_rip)(struct vcpu *v);
 	void (*set_rip)(struct vcpu *v, uint64_t rip); /* also ends an interrupt shadow */
-	void (*get_segment)(struct vcpu *v, enum segment_name n, struct segment *s);
+	void (*get_paging)(struct vcpu *v, struct hvm_paging *p);
+	void (*get_execution)(struct vcpu *v, struct hvm_execution *x);
+	/* An instruction was executed: its rip, rsp and rflags; ends an interrupt shadow. */
+	void (*set_execution)(struct vcpu *v, uint64_t rip, uint64_t rsp, uint64_t rflags);
 	uint64_t (*get_cr)(struct vcpu *v, unsigned n);
 	void (*set_cr)(struct vcpu *v, unsigned n, uint64_t value); /* checked already */
 	uint64_t (*get_efer)(struct vcpu *v);
@@ -116,8 +134,13 @@ MUST_USE bool hvm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
 MUST_USE bool hvm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
 /* IN, OUT (not string): value in and out. False: a vCPU state took over (IO_WAIT). */
 MUST_USE bool hvm_port(struct vcpu *v, uint16_t port, unsigned size, bool write, uint32_t *value);
-/* INS, OUTS, and any instruction that met unmapped or device memory at `pa`: emulate one step. */
+/* INS, OUTS, and moves to control registers that the processor did not decode: emulate one step. */
 void hvm_emulate(struct vcpu *v);
+/*
+ * The same for an instruction that met memory which is not RAM. `pa`: where its access led, when the exit says so and not where a walk of the
+ * guest's tables was; `write`: what kind it was.
+ */
+void hvm_emulate_access(struct vcpu *v, gpa_t pa, bool write);
 /* Nested page fault: backs, restarts, emulates or crashes. `code` as in APM vol. 2, 15.25.6. */
 void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code);
 /* INIT was sent to `v` and is taken now, on its own CPU; STARTUP at `page` (any CPU). */
