@@ -66,8 +66,8 @@ static struct domain_config config_of(const struct xen_domctl_createdomain *c)
 	struct domain_config cfg = {
 		.roles = c->flags & XEN_DOMCTL_CDF_xs_domain ? ROLE_STORE : 0,
 		.max_vcpus = c->max_vcpus,
-		.max_evtchn = c->max_evtchn_port >= EVTCHN_2L_NR_CHANNELS
-				  ? EVTCHN_2L_NR_CHANNELS
+		.max_evtchn = c->max_evtchn_port >= EVTCHN_MAX_PORTS
+				  ? EVTCHN_MAX_PORTS
 				  : MAX(c->max_evtchn_port + 1, 2u),
 		.max_grant_frames = frames_limit(c->max_grant_frames, options.gnttab_max_frames,
 						 GNTTAB_MAX_FRAMES),

@@ -185,6 +185,27 @@ static int64_t set_priority(struct vcpu *v, gva_t arg)
 	return err ? err : evtchn_set_priority(v->domain, op.port, op.priority);
 }
 
+static int64_t init_control(struct vcpu *v, gva_t arg)
+{
+	struct evtchn_init_control op;
+	int err;
+
+	err = guest_fetch(v, &op, arg);
+	if (!err)
+		err = evtchn_init_control(v->domain, op.vcpu, gfn(op.control_gfn), op.offset);
+	op.link_bits = EVTCHN_FIFO_LINK_BITS;
+	return err ? err : guest_put(v, arg, &op);
+}
+
+static int64_t expand_array(struct vcpu *v, gva_t arg)
+{
+	struct evtchn_expand_array op;
+	int err;
+
+	err = guest_get(v, &op, arg);
+	return err ? err : evtchn_expand_array(v->domain, gfn(op.array_gfn));
+}
+
 /* Everything but sending; apart, so that sending saves fewer registers. */
 static NOINLINE int64_t other(struct vcpu *v, uint32_t cmd, gva_t arg)
 {
@@ -200,8 +221,9 @@ static NOINLINE int64_t other(struct vcpu *v, uint32_t cmd, gva_t arg)
 	case EVTCHNOP_unmask: return unmask(v, arg);
 	case EVTCHNOP_reset: return reset(v, arg);
 	case EVTCHNOP_set_priority: return set_priority(v, arg);
-	default: /* EVTCHNOP_init_control and expand_array: FIFO; guests fall back to two levels */
-		return refuse(R_NOT_IMPLEMENTED, cmd, 0, __HYPERVISOR_event_channel_op);
+	case EVTCHNOP_init_control: return init_control(v, arg);
+	case EVTCHNOP_expand_array: return expand_array(v, arg);
+	default: return refuse(R_NOT_IMPLEMENTED, cmd, 0, __HYPERVISOR_event_channel_op);
 	}
 }
 

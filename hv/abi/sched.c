@@ -62,8 +62,8 @@ static int poll_any_pending(struct vcpu *v, gva_t ports, uint32_t n, bool *pendi
 		if (!evtchn_of(d, port))
 			return refuse(R_POLL_BAD_PORT, port, d->evtchn.nr_ports, port);
 		if (n == 1)
-			write_once(&v->poll_port, (uint16_t)port);
-		if (d->evtchn.ops->is_pending(d, port))
+			write_once(&v->poll_port, port);
+		if (rcu_load(&d->evtchn.ops)->is_pending(d, port))
 			*pending = true;
 	}
 	return 0;

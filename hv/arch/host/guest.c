@@ -453,6 +453,19 @@ bool sim_guest_or(struct vcpu *v, gva_t va, unsigned long bits)
 	return true;
 }
 
+bool sim_guest_cas(struct vcpu *v, gva_t va, uint32_t *old, uint32_t new)
+{
+	uint32_t *p = touch(v, va, true);
+	bool same;
+
+	if (!p)
+		sim_fail("d%uv%u has no memory at %llx", v->domain->id, v->id,
+			 (unsigned long long)va.a);
+	same = __atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	tlb_done(sim_cpu_now());
+	return same;
+}
+
 bool sim_guest_io(struct vcpu *v, gpa_t pa, unsigned size, bool write, uint64_t *value)
 {
 	struct sim_guest *g = guest_step(v);

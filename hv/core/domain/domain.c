@@ -132,8 +132,8 @@ uint32_t domain_pool_need(const struct domain_config *cfg)
 
 	/* Each kind has frames of pointers to its frames (hv/evtchn.h, hv/gnttab.h). */
 	return 8 + (1 + ARCH_VCPU_FRAMES) * cfg->max_vcpus + cfg->max_evtchn / EVTCHN_PER_FRAME +
-	       2 + grants * (1 + ACTIVE_FRAMES) + grants / GRANT_FRAMES_PER_DIR + 1 + maps +
-	       maps / MAPTRACK_FRAMES_PER_DIR + 1 +
+	       2 + fifo_pool_need(cfg->max_vcpus) + grants * (1 + ACTIVE_FRAMES) +
+	       grants / GRANT_FRAMES_PER_DIR + 1 + maps + maps / MAPTRACK_FRAMES_PER_DIR + 1 +
 	       page_table_need(cfg->max_frames + cfg->static_frames) +
 	       (cfg->flags & XEN_DOMCTL_CDF_iommu
 		    ? iommu_pool_need(cfg->max_frames + cfg->static_frames)
@@ -144,8 +144,8 @@ static int check_config(const struct domain_config *c)
 {
 	if (c->max_vcpus == 0 || c->max_vcpus > MAX_VCPUS)
 		return refuse(R_BAD_VCPU_COUNT, 0, MAX_VCPUS, c->max_vcpus);
-	if (c->max_evtchn < 2 || c->max_evtchn > EVTCHN_2L_NR_CHANNELS)
-		return refuse(R_BAD_EVTCHN_LIMIT, 0, EVTCHN_2L_NR_CHANNELS, c->max_evtchn);
+	if (c->max_evtchn < 2 || c->max_evtchn > EVTCHN_MAX_PORTS)
+		return refuse(R_BAD_EVTCHN_LIMIT, 0, EVTCHN_MAX_PORTS, c->max_evtchn);
 	if (c->max_grant_frames > GNTTAB_MAX_FRAMES)
 		return refuse(R_BAD_GRANT_LIMIT, 0, GNTTAB_MAX_FRAMES, c->max_grant_frames);
 	if (c->max_maptrack_frames > MAPTRACK_MAX_FRAMES)

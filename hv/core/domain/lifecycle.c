@@ -270,6 +270,7 @@ static int destroy_phase_step(struct domain *d)
 	case DESTROY_DETACH:
 		watchdog_stop(d);
 		console_release_ring(d);
+		evtchn_detach(d);
 		return detach_step(d);
 	case DESTROY_GRACE: return grace_step(d);
 	case DESTROY_PINS: return unpin_step(d);

@@ -283,15 +283,6 @@ int evtchn_status(struct domain *d, uint32_t port, struct evtchn_status *out)
 	return 0;
 }
 
-int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority)
-{
-	struct evtchn *e;
-	int err;
-
-	err = port_check(d, port, &e);
-	return err ? err : refuse(R_NO_PORT_PRIORITY, port, 0, priority);
-}
-
 /* ---- ports whose other end is the hypervisor ------------------------------------------------- */
 
 /* Functions in use by any domain, each once; evtchn.xen_consumer is an index plus one. */

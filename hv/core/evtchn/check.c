@@ -24,6 +24,9 @@ void evtchn_check(struct domain *d)
 
 	if (!t->bucket)
 		return;
+	assert_always((t->ops == &evtchn_fifo_ops) == (t->fifo != NULL),
+		      "ports are FIFO ones while there are pages for them");
+	assert_always(t->nr_ports <= t->ops->max_ports, "each port has its bits");
 	for (uint32_t port = 0; port < t->nr_ports; port++) {
 		const struct evtchn *e = port_at(d, port);
 

@@ -7,7 +7,10 @@
 #include <hv/domain.h>
 #include <hv/nospec.h>
 
-extern const struct evtchn_port_ops evtchn_2l_ops;
+extern const struct evtchn_port_ops evtchn_2l_ops, evtchn_fifo_ops;
+
+/* FIFO pages, when there are any, go once no sender can be looking at them; ports are 2-level. */
+void fifo_drop(struct domain *d) HOLDS(d->evtchn.lock);
 
 /* Ports that one frame of pointers leads to. A port number is cut to fewer bits, so nothing is read outside it. */
 #define PORT_SPAN (PAGE_SIZE / (uint32_t)sizeof(struct evtchn *) * EVTCHN_PER_FRAME)
@@ -63,7 +66,7 @@ MUST_USE int port_close(struct domain *d, uint32_t port, bool forced);
 /* Make a port of `d` pending for the vCPU that it notifies. Lock-free. */
 static inline void port_notify(struct domain *d, const struct evtchn *e, uint32_t port)
 {
-	d->evtchn.ops->set_pending(d, port_vcpu(d, e), port);
+	rcu_load(&d->evtchn.ops)->set_pending(d, port_vcpu(d, e), port);
 }
 
 /* For the port operations: `v` has an event that it has not been told of. */

@@ -84,6 +84,6 @@ int evtchn_unmask(struct domain *d, uint32_t port)
 
 	err = port_check(d, port, &e);
 	if (!err)
-		d->evtchn.ops->unmask(d, port);
+		rcu_load(&d->evtchn.ops)->unmask(d, port);
 	return err;
 }

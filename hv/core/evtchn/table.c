@@ -13,6 +13,8 @@
 #define CLOSE_STEP 64u
 
 _Static_assert(sizeof(struct evtchn) <= 32, "EVTCHN_PER_FRAME counts 32 bytes a port");
+_Static_assert(sizeof(struct evtchn *) != 8 || EVTCHN_MAX_PORTS == PORT_SPAN,
+	       "one frame of pointers");
 
 /* ---- growing --------------------------------------------------------------------------------- */
 
@@ -20,12 +22,16 @@ _Static_assert(sizeof(struct evtchn) <= 32, "EVTCHN_PER_FRAME counts 32 bytes a 
 static int grow(struct domain *d) HOLDS(d->evtchn.lock)
 {
 	struct evtchn_table *t = &d->evtchn;
-	uint32_t first = t->nr_ports, n = MIN(t->limit - first, EVTCHN_PER_FRAME);
+	uint32_t first = t->nr_ports, limit = MIN(t->limit, t->ops->max_ports),
+		 n = MIN(limit - first, EVTCHN_PER_FRAME);
 	struct evtchn *e;
 
 	if (n == 0)
-		return refuse(R_NOT_ENOUGH_PORTS, d->id, t->limit, t->nr_active);
-	e = pool_alloc_page(&d->pool);
+		return refuse(R_NOT_ENOUGH_PORTS, d->id, limit, t->nr_active);
+	/* There already, if it had FIFO ports before. */
+	e = t->bucket[first / EVTCHN_PER_FRAME];
+	if (!e)
+		e = pool_alloc_page(&d->pool);
 	if (!e)
 		return reason_err(R_POOL_EXHAUSTED);
 	for (uint32_t i = n; i-- > 0;) {
@@ -48,8 +54,8 @@ int evtchn_init(struct domain *d, uint32_t limit)
 
 	lock_init(&t->lock, RANK_EVTCHN);
 	t->ops = &evtchn_2l_ops;
-	t->limit = MIN(limit, t->ops->max_ports);
-	assert_always(t->limit <= PORT_SPAN, "one frame points to all frames of ports");
+	t->limit = limit;
+	assert_always(t->limit <= EVTCHN_MAX_PORTS, "one frame points to all frames of ports");
 	t->bucket = pool_alloc_page(&d->pool);
 	if (!t->bucket)
 		return reason_err(R_POOL_EXHAUSTED);
@@ -68,8 +74,8 @@ void evtchn_free(struct domain *d)
 	if (!t->bucket)
 		return;
 	assert(t->nr_active == 0, "ports are closed before their table is freed");
-	for (uint32_t port = 0; port < t->nr_ports; port += EVTCHN_PER_FRAME)
-		pool_free(&d->pool, frame_from_va(t->bucket[port / EVTCHN_PER_FRAME]));
+	for (uint32_t i = 0; i < PAGE_SIZE / sizeof(*t->bucket) && t->bucket[i]; i++)
+		pool_free(&d->pool, frame_from_va(t->bucket[i]));
 	pool_free(&d->pool, frame_from_va(t->bucket));
 	t->bucket = NULL;
 	t->nr_ports = 0;
@@ -153,12 +159,49 @@ static bool close_some(struct domain *d, uint32_t *next, bool forced)
 	return false;
 }
 
+/* The table without ports that 2-level events have no bits for. False: one of these is open. */
+static bool shrink_table(struct domain *d) HOLDS(d->evtchn.lock)
+{
+	struct evtchn_table *t = &d->evtchn;
+	uint32_t active = 0;
+
+	if (t->nr_ports <= evtchn_2l_ops.max_ports)
+		return true;
+	for (uint32_t port = 1; port < evtchn_2l_ops.max_ports; port++)
+		active += port_at(d, port)->state != EVTCHN_FREE;
+	if (active != t->nr_active)
+		return false;
+	t->free = 0;
+	write_once(&t->nr_ports, evtchn_2l_ops.max_ports);
+	for (uint32_t port = t->nr_ports; port-- > 1;) {
+		struct evtchn *e = port_at(d, port);
+
+		if (e->state != EVTCHN_FREE)
+			continue;
+		e->next_free = t->free;
+		t->free = port;
+	}
+	return true;
+}
+
 int evtchn_reset(struct domain *d)
 {
 	if (!close_some(d, &d->evtchn.reset_next, false))
 		return -ERR_RESTART;
 	write_once(&d->evtchn.reset_next, 0u);
+	lock_take(&d->evtchn.lock);
+	/* Somebody opens ports while they are closed: then they stay what they are. */
+	if (shrink_table(d))
+		fifo_drop(d);
+	lock_release(&d->evtchn.lock);
 	return 0;
+}
+
+void evtchn_detach(struct domain *d)
+{
+	lock_take(&d->evtchn.lock);
+	fifo_drop(d);
+	lock_release(&d->evtchn.lock);
 }
 
 int evtchn_destroy_step(struct domain *d)

@@ -45,7 +45,7 @@ struct domain_config {
 	uint32_t max_vcpus;  /* 1..MAX_VCPUS */
 	uint64_t max_frames; /* ceiling of guest memory; claimed */
 	uint64_t static_frames; /* static memory that comes on top (domain_populate_static); not claimed */
-	uint32_t max_evtchn; /* ports, at most EVTCHN_2L_NR_CHANNELS without FIFO */
+	uint32_t max_evtchn; /* ports, at most EVTCHN_MAX_PORTS; 0: EVTCHN_2L_NR_CHANNELS */
 	uint32_t max_grant_frames, max_maptrack_frames;
 	uint32_t pool_frames; /* ceiling of the pool; 0: computed from the rest (domain_pool_need) */
 	uint32_t pool_more;   /* frames beyond that */

@@ -5,8 +5,8 @@
  * remote domain under RCU, sets a bit in the receiver's shared page and kicks its vCPU. Everything that
  * changes what a port is takes the table's lock (both tables': lock_pair).
  *
- * How pending, masked and priorities are represented is a table of port operations: 2-level now, FIFO
- * beside it later.
+ * How pending, masked and priorities are represented is a table of port operations: 2-level, and FIFO from
+ * the domain's first EVTCHNOP_init_control until a reset.
  */
 #ifndef HV_EVTCHN_H
 #define HV_EVTCHN_H
@@ -42,13 +42,15 @@ struct evtchn {
 	uint8_t state;        /* [l, a] enum evtchn_state */
 	uint8_t xen_consumer; /* [l, a] EVTCHN_SERVED: which function to call; 0: none */
 	uint32_t next_free;   /* [l] FREE: next in the list, 0: none */
-	uint16_t last_vcpu;   /* FIFO: queue it is linked on */
-	uint8_t priority;     /* [l] FIFO */
-	uint8_t pad;
-	uint32_t spare;
+	uint16_t last_vcpu; /* [a; changed under that vCPU's queue lock] FIFO: where it was linked last */
+	uint8_t last_priority; /* [that lock] */
+	uint8_t priority;      /* [l, a] FIFO */
+	uint8_t early;         /* [a] FIFO: pending, while the guest has no word for it */
+	uint8_t pad[3];
 };
 
 struct evtchn_table;
+struct evtchn_fifo;
 
 /* How one domain's ports show in guest memory. */
 struct evtchn_port_ops {
@@ -63,15 +65,18 @@ struct evtchn_port_ops {
 };
 
 #define EVTCHN_PER_FRAME (PAGE_SIZE / 32u)
+/* As many as one frame of pointers to frames of ports reaches; the FIFO ABI could number twice as many. */
+#define EVTCHN_MAX_PORTS 65536u
 
 struct evtchn_table {
 	struct lock lock;                  /* rank EVTCHN */
-	const struct evtchn_port_ops *ops; /* [l] */
+	const struct evtchn_port_ops *ops; /* [l, RCU] */
+	struct evtchn_fifo *fifo; /* [l, RCU] the guest's FIFO pages; NULL: ports are 2-level */
 	struct evtchn **
 	    bucket; /* [c] pool frame of pointers to frames of ports; [RCU] entries set once, NULL before */
-	uint32_t nr_ports;     /* [l, a] ports that have a struct */
-	uint32_t pollers;      /* [a] vCPUs of the domain inside SCHEDOP_poll */
-	uint32_t limit;        /* [c] ports it may have */
+	uint32_t nr_ports; /* [l, a] ports that have a struct */
+	uint32_t pollers;  /* [a] vCPUs of the domain inside SCHEDOP_poll */
+	uint32_t limit; /* [c] ports it may have; 2-level ones number EVTCHN_2L_NR_CHANNELS at most */
 	uint32_t nr_active;    /* [l] ports not FREE */
 	uint32_t free;         /* [l] first free port, 0: none */
 	uint32_t reset_next;   /* [a] EVTCHNOP_reset has closed all ports below */
@@ -81,6 +86,8 @@ struct evtchn_table {
 MUST_USE int evtchn_init(struct domain *d, uint32_t limit);
 /* Close ports in steps; -ERR_RESTART until done. */
 MUST_USE int evtchn_destroy_step(struct domain *d);
+/* Destruction, between the two: the guest's pages are let go, once no sender can be looking at them. */
+void evtchn_detach(struct domain *d);
 /* After evtchn_destroy_step() was done and a grace period has passed: senders look at a peer's table without a lock. */
 void evtchn_free(struct domain *d);
 
@@ -98,8 +105,15 @@ MUST_USE int evtchn_close(struct domain *d, uint32_t port);
 MUST_USE int evtchn_bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu);
 MUST_USE int evtchn_unmask(struct domain *d, uint32_t port);
 MUST_USE int evtchn_status(struct domain *d, uint32_t port, struct evtchn_status *out);
-MUST_USE int evtchn_reset(struct domain *d); /* restartable */
+MUST_USE int evtchn_reset(struct domain *d); /* restartable; ports are 2-level afterwards */
+/* EVTCHNOP_init_control: queues of vCPU `vcpu` at `offset` of RAM frame `g`. R_FIFO_*, R_NO_SUCH_VCPU, R_POOL_EXHAUSTED. */
+MUST_USE int evtchn_init_control(struct domain *d, uint32_t vcpu, gfn_t g, uint32_t offset);
+/* EVTCHNOP_expand_array: `g` holds the words of the next 1,024 ports. R_FIFO_*. */
+MUST_USE int evtchn_expand_array(struct domain *d, gfn_t g);
+/* For the next time that the port is linked. R_NO_PORT_PRIORITY, R_BAD_PORT_PRIORITY. */
 MUST_USE int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority);
+/* Frames of a domain's pool that FIFO ports take. */
+uint32_t fifo_pool_need(uint32_t vcpus);
 
 /* EVTCHNOP_send by a vCPU of `d`. The hot path. */
 MUST_USE int evtchn_send(struct domain *d, uint32_t port);

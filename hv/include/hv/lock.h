@@ -30,6 +30,7 @@ enum lock_rank {
 	RANK_P2M,           /* one domain's second-stage tables */
 	RANK_EVTCHN,        /* one domain's event-channel table */
 	RANK_DEVICE,        /* one emulated device or interrupt distributor */
+	RANK_FIFO,          /* one vCPU's queues of FIFO event channels */
 	RANK_VIRQ,          /* pending virtual interrupts of one vCPU */
 	RANK_IRQ,           /* one host interrupt */
 	RANK_IRQ_CHIP,      /* registers of the host's interrupt controllers (x86) */

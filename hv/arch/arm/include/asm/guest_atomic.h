@@ -34,6 +34,8 @@
 
 GUEST_RMW(or_64, uint64_t, "", "", "orr %0, %1, %5")
 GUEST_RMW(and_64, uint64_t, "", "", "and %0, %1, %5")
+GUEST_RMW(or_32, uint32_t, "", "w", "orr %w0, %w1, %w5")
+GUEST_RMW(and_32, uint32_t, "", "w", "and %w0, %w1, %w5")
 GUEST_RMW(and_16, uint16_t, "h", "w", "and %w0, %w1, %w5")
 GUEST_RMW(xchg_8, uint8_t, "b", "w", "mov %w0, %w5")
 
@@ -58,9 +60,13 @@ static inline bool guest_cas_32(uint32_t *p, uint32_t *expected, uint32_t v, boo
 	return old == want && !failed;
 }
 
-#define arch_guest_or(p, v, ok) _Generic((p), uint64_t * : guest_or_64)((p), (v), (ok))
-#define arch_guest_and(p, v, ok) \
-	_Generic((p), uint64_t * : guest_and_64, uint16_t * : guest_and_16)((p), (v), (ok))
+#define arch_guest_or(p, v, ok) \
+	_Generic((p), uint64_t * : guest_or_64, uint32_t * : guest_or_32)((p), (v), (ok))
+#define arch_guest_and(p, v, ok)            \
+	_Generic((p), uint64_t *            \
+		 : guest_and_64, uint32_t * \
+		 : guest_and_32, uint16_t * \
+		 : guest_and_16)((p), (v), (ok))
 #define arch_guest_xchg(p, v, ok)     _Generic((p), uint8_t * : guest_xchg_8)((p), (v), (ok))
 #define arch_guest_cas(p, old, v, ok) guest_cas_32((p), (old), (v), (ok))
 

@@ -126,6 +126,8 @@ bool sim_guest_write(struct vcpu *v, gva_t va, const void *buf, size_t n);
 bool sim_guest_xchg(struct vcpu *v, gva_t va, unsigned long *word);
 /* Set bits of an aligned word of own memory atomically. */
 bool sim_guest_or(struct vcpu *v, gva_t va, unsigned long bits);
+/* Compare and exchange of 32 bits. False: it held what *old is now. A missing translation ends the run. */
+bool sim_guest_cas(struct vcpu *v, gva_t va, uint32_t *old, uint32_t new);
 /* A device register, through io_access(). False: nobody answered. */
 bool sim_guest_io(struct vcpu *v, gpa_t pa, unsigned size, bool write, uint64_t *value);
 /* Wait for an interrupt (WFI, HLT). Returns when an upcall is pending; takes it unless masked. */
