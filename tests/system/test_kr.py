@@ -157,7 +157,8 @@ def test_every_command_is_in_help_and_in_the_manual():
 
 @pytest.mark.parametrize("command", [
     ["list"], ["info"], ["dmesg"], ["pause", "a"], ["destroy", "1"], ["shutdown", "a"], ["rename", "a", "b"], ["vcpu-list"],
-    ["vcpu-set", "a", "1"], ["vcpu-pin", "a", "0", "0"], ["mem-set", "a", "1"], ["mem-max", "a", "1"], ["block-list"],
+    ["vcpu-set", "a", "1"], ["vcpu-pin", "a", "0", "0"], ["mem-set", "a", "1"], ["mem-max", "a", "1"], ["block-list"], ["block-attach", "a", "/x,raw,xvdb,r"], ["block-detach", "a", "xvdb"],
+    ["network-attach", "a"], ["network-detach", "a", "0"],
     ["network-list", "a"], ["debug-key", "h"], ["sched"], ["cpupool"], ["events"], ["top"], ["log", "1"]])
 def test_without_a_hypervisor_the_cause_is_said(command):
     run = kr(command[0], "--json", *command[1:])

@@ -10,14 +10,12 @@
 #include "domain/host.h"
 #include "lib/hcall/domctl.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -218,21 +216,6 @@ static void show(struct ctl *c, const struct input *in)
 
 /* ---- creating ---------------------------------------------------------------------------------------- */
 
-/* Every process that makes domains holds this lock, so that two do not take one name. */
-#define LOCK_FILE "/run/kr.lock"
-
-static int take_lock(struct fault *f)
-{
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-		return fd;
-	fault_fill(f, F_PRIVILEGE, "%s: %s", LOCK_FILE, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 static bool random_uuid(uint8_t *uuid, struct fault *f)
 {
 	if (getrandom(uuid, 16, 0) != 16)
@@ -274,11 +257,12 @@ static bool start(const struct system *s, uint16_t domid, struct fault *f)
 }
 
 /* The whole guest, running unless it is to be paused; false: nothing is left of it. */
-static bool make(const struct system *s, const struct wishes *w, const struct input *in,
+static bool make(const struct system *s, int lock, const struct wishes *w, const struct input *in,
 		 struct made *made, struct fault *f)
 {
-	if (!store_name_free(s, in->config.name, f) ||
-	    !domain_make(s, &in->config, &in->plan, made, f))
+	if (!store_name_free(s, in->config.name, f) || !system_announce(lock, made->uuid, f))
+		return false;
+	if (!domain_make(s, &in->config, &in->plan, made, f))
 		return false;
 	if (!interrupted(f) && store_add(s, &in->config, made, f) && !interrupted(f) &&
 	    devices_add(s, &in->config, made->domid, f) && !interrupted(f) &&
@@ -304,14 +288,13 @@ static int create(struct ctl *c, const struct wishes *w, const struct input *in)
 		return ctl_refuse(c, &f);
 	hold_signals(&before);
 	memcpy(made.uuid, in->config.uuid, sizeof(made.uuid));
-	lock = take_lock(&f);
+	lock = system_lock(&s, &f);
 	if (lock >= 0 && (in->config.has_uuid || random_uuid(made.uuid, &f)) &&
-	    make(&s, w, in, &made, &f))
+	    make(&s, lock, w, in, &made, &f))
 		status = CTL_DONE;
 	else
 		ctl_refuse(c, &f);
-	if (lock >= 0)
-		close(lock);
+	system_unlock(lock);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (status == CTL_DONE && !c->json)
 		printf("%s is domain %u%s\n", in->config.name, made.domid,

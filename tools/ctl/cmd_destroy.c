@@ -6,16 +6,20 @@
 int cmd_destroy(struct ctl *c, int argc, char **argv)
 {
 	struct system s;
+	struct fault f;
 	uint16_t domid;
-	int status = ctl_domain(c, argc, argv, &s, &domid);
+	int lock, status = ctl_domain(c, argc, argv, &s, &domid);
 
 	if (status)
 		return status;
-	status = ctl_result(c, &s, domain_unmake(s.hcall, domid), "destroy");
+	lock = system_lock(&s, &f);
+	status = lock < 0 ? ctl_refuse(c, &f)
+			  : ctl_result(c, &s, domain_unmake(s.hcall, domid), "destroy");
 	if (status == CTL_DONE) {
 		devices_remove(&s, domid);
 		store_remove(&s, domid);
 	}
+	system_unlock(lock);
 	system_close(&s);
 	return status;
 }

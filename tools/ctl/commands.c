@@ -4,6 +4,18 @@
 #include <string.h>
 
 const struct command commands[] = {
+	{ "block-attach", "DOMAIN SPECIFICATION...", "Give a guest one more disk",
+	  "The SPECIFICATION is what stands between quotes in disk=[ ] of xl.cfg(5); operands are "
+	  "joined by commas.\n"
+	  "\n"
+	  "  kr block-attach debian /dev/vg/data,raw,xvdb,rw\n",
+	  cmd_attach },
+	{ "block-detach", "[-f] DOMAIN DISK", "Take a disk away from a guest",
+	  "  -f, --force  even if the guest does not let go of it within 10 s\n"
+	  "DISK is its name in the guest or its number.\n"
+	  "\n"
+	  "  kr block-detach debian xvdb\n",
+	  cmd_detach },
 	{ "block-list", "[DOMAIN]", "List the disks of one domain or of all",
 	  "  kr block-list debian\n"
 	  "  kr block-list --json | jq '.devices[] | select(.state != \"connected\")'\n",
@@ -78,6 +90,18 @@ const struct command commands[] = {
 	  "\n"
 	  "  kr mem-set debian 512\n",
 	  cmd_memory },
+	{ "network-attach", "DOMAIN [SPECIFICATION]...", "Give a guest one more network card",
+	  "The SPECIFICATION is what stands between quotes in vif=[ ] of xl.cfg(5); operands are "
+	  "joined by commas.\n"
+	  "\n"
+	  "  kr network-attach debian bridge=xenbr0 rate=10Mb/s\n",
+	  cmd_attach },
+	{ "network-detach", "[-f] DOMAIN CARD", "Take a network card away from a guest",
+	  "  -f, --force  even if the guest does not let go of it within 10 s\n"
+	  "CARD is its number or its address.\n"
+	  "\n"
+	  "  kr network-detach debian 1\n",
+	  cmd_detach },
 	{ "network-list", "[DOMAIN]", "List the network cards of one domain or of all",
 	  "  kr network-list debian\n", cmd_devices },
 	{ "pause", "DOMAIN", "Pause a domain: its vCPUs do not run and its time stands",

@@ -85,6 +85,8 @@ const char *ctl_size(uint64_t bytes, char *buf, size_t room);
 /* Where the console daemon writes what guests print, in guest-NAME.log. */
 #define CTL_CONSOLE_LOGS "/var/log/xen/console"
 
+int cmd_attach(struct ctl *c, int argc, char **argv); /* block-attach and network-attach */
+int cmd_detach(struct ctl *c, int argc, char **argv); /* block-detach and network-detach */
 int cmd_console(struct ctl *c, int argc, char **argv);
 int cmd_cpupool(struct ctl *c, int argc, char **argv);
 int cmd_create(struct ctl *c, int argc, char **argv);

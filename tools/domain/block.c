@@ -3,7 +3,7 @@
  * Block devices for disks: a device as it is, a file through a loop device. The loop device lets go of the file by itself when nobody has it open any
  * more, so that a tool or a guest that ends in whatever way leaves none behind.
  */
-#include "device.h"
+#include "device_parts.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>

@@ -3,4 +3,4 @@ tools-src += tools/domain/arena.c tools/domain/config.c tools/domain/cpulist.c t
 	     tools/domain/nearest.c tools/domain/parse.c tools/domain/size.c tools/domain/vif.c
 tools-tests += tests/unit/config_test.c
 tools-fuzz += tests/fuzz/config.c
-toolstack-tests += tests/unit/toolstack_test.c tests/unit/commands_test.c
+toolstack-tests += tests/unit/toolstack_test.c tests/unit/commands_test.c tests/unit/device_test.c

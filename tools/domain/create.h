@@ -23,6 +23,17 @@ struct system {
 enum system_parts { SYSTEM_CALLS, SYSTEM_STORE, SYSTEM_ALL }; /* each with those before it */
 MUST_USE bool system_open(struct system *s, enum system_parts parts, struct fault *f);
 void system_close(struct system *s);
+/*
+ * Who makes, changes or ends domains or devices holds this lock meanwhile: a descriptor for system_unlock(); -1: *f (F_PRIVILEGE). If the
+ * one who held it before was killed, what it left half done is taken away first (recover.c).
+ */
+MUST_USE int system_lock(const struct system *s, struct fault *f);
+void system_unlock(int lock);
+/* The holder is about to make a domain with this UUID: if it is killed, the domain goes too, unless it has run. */
+MUST_USE bool system_announce(int lock, const uint8_t *uuid, struct fault *f);
+/* The same for one device of a domain that exists, "vbd" or "vif". */
+MUST_USE bool system_announce_device(int lock, const char *type, uint16_t domid, uint32_t id,
+				     struct fault *f);
 
 struct made {
 	uint16_t domid;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attaching and detaching: the folders of both ends, and waiting until the kernel has done its part. */
-#include "device.h"
+#include "device_parts.h"
 #include "host.h"
-#include "store_write.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,18 +14,6 @@
 
 #define WAIT_MS  20
 #define WAIT_MAX 1000 /* of them: 20 s */
-
-/* One device: "vbd" or "vif" and its number. */
-struct device {
-	const struct system *s;
-	uint16_t domid;
-	const char *type;
-	uint32_t id;
-	const struct config_disk *disk;
-	const struct config_vif *vif;
-	unsigned major, minor; /* disk */
-	uint8_t mac[6];
-};
 
 /* ---- folders ---------------------------------------------------------------------------------------- */
 
@@ -42,6 +29,10 @@ static void write_disk_back(struct store_write *w, const struct device *d)
 	store_put(w, STORE_GUEST_READS, "removable", "%u", disk->cdrom);
 	store_put(w, STORE_GUEST_READS, "bootable", "1");
 	store_put(w, STORE_GUEST_READS, "discard-enable", "%u", !disk->no_discard);
+	if (disk->script) { /* which tells where the device is */
+		store_put(w, STORE_GUEST_READS, "script", "%s", disk->script);
+		return;
+	}
 	store_put(w, STORE_GUEST_READS, "physical-device", "%x:%x", d->major, d->minor);
 	store_put(w, STORE_GUEST_READS, "physical-device-path", "%s", disk->target);
 }
@@ -62,9 +53,14 @@ static void write_card_back(struct store_write *w, const struct device *d)
 	if (vif->rate_bytes)
 		store_put(w, STORE_GUEST_READS, "rate", "%" PRIu64 ",%u", vif->rate_bytes,
 			  vif->rate_interval);
-	/* The kernel wants the name of a hotplug script and waits for what it says; nothing of that kind runs here. */
-	store_put(w, STORE_GUEST_READS, "script", "%s", "");
-	store_put(w, STORE_GUEST_READS, "hotplug-status", "connected");
+	if (vif->gatewaydev)
+		store_put(w, STORE_GUEST_READS, "gatewaydev", "%s", vif->gatewaydev);
+	if (vif->vifname)
+		store_put(w, STORE_GUEST_READS, "vifname", "%s", vif->vifname);
+	/* The kernel wants a script's name, and waits until it says that the card is connected. */
+	store_put(w, STORE_GUEST_READS, "script", "%s", vif->script ? vif->script : "");
+	if (!vif->script)
+		store_put(w, STORE_GUEST_READS, "hotplug-status", "connected");
 }
 
 static void write_front(struct store_write *w, const struct device *d)
@@ -110,7 +106,7 @@ static void write_both(struct store_write *w, void *arg)
 
 /* ---- waiting for the kernel -------------------------------------------------------------------------- */
 
-static void nap(void)
+void device_nap(void)
 {
 	const struct timespec t = { 0, WAIT_MS * 1000000L };
 
@@ -141,7 +137,7 @@ static bool wait_for_back(const struct device *d, struct fault *f)
 			      d->id))
 			return fault_at(f, F_BACKEND, at, "%s %u: the back end refuses it: %s",
 					d->type, d->id, error);
-		nap();
+		device_nap();
 	}
 	return fault_at(f, F_BACKEND, at,
 			"%s %u: the kernel's back end does not answer: is %s loaded?", d->type,
@@ -159,143 +155,116 @@ static bool write_folders(struct device *d, struct fault *f)
 
 /* ---- disks and cards ---------------------------------------------------------------------------------- */
 
-static bool add_disk(const struct system *s, const struct config_disk *disk, uint16_t domid,
-		     struct fault *f)
+static void remove_again(const struct device *d)
 {
-	struct device d = {
-		.s = s, .domid = domid, .type = "vbd", .id = disk->number, .disk = disk
-	};
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", d->id);
+	device_remove(d->s, d->domid, d->type, id);
+}
+
+/* One that fails is not called again to undo what it did not do. */
+static bool run_script(const struct device *d, const char *script, const char *action,
+		       struct fault *f)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", d->id);
+	if (hotplug_run(d->s, script, action, d->type, d->domid, id, f))
+		return true;
+	store_set(d->s, "", "/local/domain/0/backend/%s/%u/%u/script", d->type, d->domid, d->id);
+	return false;
+}
+
+static bool there_already(const struct system *s, const char *type, uint16_t domid, uint32_t id)
+{
+	char text[STORE_PATH_MAX];
+
+	return store_get(s, text, sizeof(text), "/local/domain/0/backend/%s/%u/%u/frontend", type,
+			 domid, id);
+}
+
+bool disk_new(const struct system *s, const struct config_disk *disk, uint16_t domid,
+	      struct fault *f)
+{
+	return !there_already(s, "vbd", domid, disk->number) ||
+	       fault_at(f, F_DEVICE_EXISTS, &disk->at, "disk %s: domain %u has one", disk->vdev,
+			domid);
+}
+
+bool card_new(const struct system *s, const struct config_vif *vif, uint16_t domid, struct fault *f)
+{
+	return !there_already(s, "vif", domid, vif->devid) ||
+	       fault_at(f, F_DEVICE_EXISTS, &vif->at, "vif %u: domain %u has one", vif->devid,
+			domid);
+}
+
+/* By a loop device or as it is. */
+static bool add_plain_disk(struct device *d, struct fault *f)
+{
 	bool ok;
 	int hold;
 
-	if (disk->script)
-		return fault_at(f, F_CONFIG_UNSUPPORTED, &disk->at,
-				"disk %s: hotplug scripts are not run yet", disk->vdev);
-	if (!disk->target)
-		return fault_at(f, F_CONFIG_UNSUPPORTED, &disk->at,
-				"disk %s: an empty drive needs a device model", disk->vdev);
-	if (!block_open(disk, &d.major, &d.minor, &hold, f))
+	if (!disk_unused(d->s, d->disk, f) || !block_open(d->disk, &d->major, &d->minor, &hold, f))
 		return false;
-	ok = write_folders(&d, f) && wait_for_back(&d, f);
+	ok = write_folders(d, f) && wait_for_back(d, f);
 	if (hold >= 0)
 		close(hold);
 	return ok;
 }
 
-/* Has another domain's card this address? */
-static bool mac_taken(const struct system *s, const uint8_t *mac)
+bool disk_add(const struct system *s, const struct config_disk *disk, uint16_t domid,
+	      struct fault *f)
 {
-	char text[20], other[20];
-	bool taken = false;
-	struct client_names domains = { 0 };
-	const char *one = NULL;
-	int err = client_list(s->store, 0, "/local/domain", &domains);
+	struct device d = {
+		.s = s, .domid = domid, .type = "vbd", .id = disk->number, .disk = disk
+	};
 
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		 mac[3], mac[4], mac[5]);
-	while (!err && (one = client_next_name(&domains, one)) != NULL) {
-		struct client_names cards;
-		const char *card = NULL;
-		char path[80];
-		int none;
-
-		snprintf(path, sizeof(path), "/local/domain/%.10s/device/vif", one);
-		none = client_list(s->store, 0, path, &cards);
-		while (!none && (card = client_next_name(&cards, card)) != NULL)
-			taken |= store_get(s, other, sizeof(other), "%s/%.10s/mac", path, card) &&
-				 strcasecmp(other, text) == 0;
-		client_names_free(&cards);
-	}
-	client_names_free(&domains);
-	return taken;
+	if (!disk->target)
+		return fault_at(f, F_CONFIG_UNSUPPORTED, &disk->at,
+				"disk %s: an empty drive needs a device model", disk->vdev);
+	if (disk->script ? write_folders(&d, f) && run_script(&d, disk->script, "add", f) &&
+			       wait_for_back(&d, f)
+			 : add_plain_disk(&d, f))
+		return true;
+	remove_again(&d);
+	return false;
 }
 
-/* The one that was asked for, or a random one under Xen's prefix that nobody has. */
-static bool choose_mac(struct device *d, struct fault *f)
+/* The interface is there: connect it to something. */
+static bool connect_card(const struct device *d, struct fault *f)
 {
-	static const uint8_t prefix[] = { 0x00, 0x16, 0x3e };
-
-	if (d->vif->has_mac) {
-		memcpy(d->mac, d->vif->mac, 6);
-		return !mac_taken(d->s, d->mac) ||
-		       fault_at(
-			   f, F_MAC_TAKEN, &d->vif->at,
-			   "vif %u: another domain has the address %02x:%02x:%02x:%02x:%02x:%02x",
-			   d->id, d->mac[0], d->mac[1], d->mac[2], d->mac[3], d->mac[4], d->mac[5]);
-	}
-	do {
-		memcpy(d->mac, prefix, 3);
-		if (getrandom(d->mac + 3, 3, 0) != 3)
-			return fault_at(f, F_NO_MEMORY, &d->vif->at, "vif %u: no random numbers",
-					d->id);
-		d->mac[3] &= 0x7f; /* the upper half is for assigned addresses */
-	} while (mac_taken(d->s, d->mac));
-	return true;
-}
-
-static bool add_card(const struct system *s, const struct config_vif *vif, uint16_t domid,
-		     struct fault *f)
-{
-	struct device d = { .s = s, .domid = domid, .type = "vif", .id = vif->devid, .vif = vif };
+	const struct config_vif *vif = d->vif;
 	char interface[20];
 
-	if (vif->script || vif->gatewaydev)
-		return fault_at(
-		    f, F_CONFIG_UNSUPPORTED, &vif->at,
-		    "vif %u: only cards on a bridge can be set up yet, no scripts and routes", d.id);
-	if (!choose_mac(&d, f) || !write_folders(&d, f) || !wait_for_back(&d, f))
-		return false;
-	snprintf(interface, sizeof(interface), "vif%u.%u", domid, d.id);
+	snprintf(interface, sizeof(interface), "vif%u.%u", d->domid, d->id);
+	if (vif->script)
+		return run_script(d, vif->script, "online", f);
+	if (vif->gatewaydev)
+		return net_route(interface, vif->vifname, vif->gatewaydev, vif->mtu, vif->ip, f);
 	return net_join(interface, vif->vifname, vif->bridge ? vif->bridge : HOST_DEFAULT_BRIDGE,
 			vif->mtu, f);
+}
+
+bool card_add(const struct system *s, const struct config_vif *vif, uint16_t domid, struct fault *f)
+{
+	struct device d = { .s = s, .domid = domid, .type = "vif", .id = vif->devid, .vif = vif };
+
+	if (!mac_choose(&d, f))
+		return false;
+	if (write_folders(&d, f) && wait_for_back(&d, f) && connect_card(&d, f))
+		return true;
+	remove_again(&d);
+	return false;
 }
 
 bool devices_add(const struct system *s, const struct config *c, uint16_t domid, struct fault *f)
 {
 	for (const struct config_disk *d = c->disks; d; d = d->next)
-		if (!add_disk(s, d, domid, f))
+		if (!disk_add(s, d, domid, f))
 			return false;
 	for (const struct config_vif *v = c->vifs; v; v = v->next)
-		if (!add_card(s, v, domid, f))
+		if (!card_add(s, v, domid, f))
 			return false;
 	return true;
-}
-
-/* ---- the end ------------------------------------------------------------------------------------------ */
-
-/* A back end whose folder and front end are gone lets go; the kernel takes its device away when it has. */
-static void wait_until_gone(uint16_t domid, const char *type, const char *id)
-{
-	char path[100];
-
-	snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
-	for (unsigned i = 0; i < WAIT_MAX && access(path, F_OK) == 0; i++)
-		nap();
-}
-
-static void remove_type(const struct system *s, uint16_t domid, const char *type)
-{
-	char path[80], online[120];
-	struct client_names list;
-	const char *one = NULL;
-	int err;
-
-	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", type, domid);
-	err = client_list(s->store, 0, path, &list);
-	while (!err && (one = client_next_name(&list, one)) != NULL) {
-		snprintf(online, sizeof(online), "%s/%.10s/online", path, one);
-		(void)!client_write(s->store, 0, online, "0", 1);
-		store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, one);
-		store_drop(s, "%s/%.10s", path, one);
-		wait_until_gone(domid, type, one);
-		store_drop(s, "/local/domain/0/error/backend/%s/%u/%.10s", type, domid, one);
-	}
-	client_names_free(&list);
-	store_drop(s, "%s", path);
-}
-
-void devices_remove(const struct system *s, uint16_t domid)
-{
-	remove_type(s, domid, "vbd");
-	remove_type(s, domid, "vif");
 }

@@ -2,7 +2,9 @@
 /*
  * A guest's PV devices. A device is two folders of the store, the back end's and the front end's, that name each other (xen/io/xenbus.h); the kernel of
  * this domain has the back ends (xen-blkback, xen-netback) and makes one when the folder appears. What a back end
- * stands on is set up here: a loop device for a file, the bridge for a network card.
+ * stands on is set up here: a loop device for a file, the bridge or the route of a network card, or whatever the user's own script does.
+ *
+ * Callers hold system_lock() (create.h), so that two do not take one disk or one address.
  */
 #ifndef TOOLS_DOMAIN_DEVICE_H
 #define TOOLS_DOMAIN_DEVICE_H
@@ -16,11 +18,34 @@ MUST_USE bool devices_add(const struct system *s, const struct config *c, uint16
 /* All devices of a domain that is dead or was not started: back ends let go of everything, and both folders are removed. */
 void devices_remove(const struct system *s, uint16_t domid);
 
-/* block.c: a block device with the contents of d->target. For a file, *hold keeps the loop device until somebody else has opened it (-1: nothing to hold). */
-MUST_USE bool block_open(const struct config_disk *d, unsigned *major, unsigned *minor, int *hold,
-			 struct fault *f);
-/* net.c: set `interface` up and into `bridge` (NULL: neither), with the bridge's MTU if `mtu` is 0, and call it `name` (NULL: as it is). */
-MUST_USE bool net_join(const char *interface, const char *name, const char *bridge, uint32_t mtu,
-		       struct fault *f);
+/*
+ * attach.c: a device for a domain that exists. `spec` is what stands between quotes in disk=[ ] or vif=[ ]; *id is the
+ * device's number. False: *f says why, and nothing is left of it.
+ */
+MUST_USE bool disk_attach(const struct system *s, uint16_t domid, const char *spec, uint32_t *id,
+			  struct fault *f);
+MUST_USE bool card_attach(const struct system *s, uint16_t domid, const char *spec, uint32_t *id,
+			  struct fault *f);
+/*
+ * Take one away from a running domain. `which`: a disk's vdev ("xvdb") or number, a card's number or address. The guest is asked to
+ * let go, and has 10 s for it; `force` takes it away then, as from a machine. False: *f (F_NO_SUCH_DEVICE, F_DEVICE_BUSY).
+ */
+MUST_USE bool disk_detach(const struct system *s, uint16_t domid, const char *which, bool force,
+			  struct fault *f);
+MUST_USE bool card_detach(const struct system *s, uint16_t domid, const char *which, bool force,
+			  struct fault *f);
+
+/* What a process that holds the lock is making; all zero: nothing in particular. */
+struct unfinished {
+	uint8_t uuid[16]; /* of a domain */
+	uint16_t domid;   /* of a device */
+	char type[4], id[12];
+};
+
+/*
+ * recover.c: take away what a process that was killed has left behind: what it was making, domains that are half dead, folders of domains
+ * that are gone with the back ends and scripts that belong to them. For system_lock(), which knows when.
+ */
+void system_clean(const struct system *s, const struct unfinished *u);
 
 #endif

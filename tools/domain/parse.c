@@ -2,6 +2,7 @@
 /* A reader of configuration files by recursive descent: one byte of look-ahead, no state beside the position. */
 #include "parse.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_DEPTH 8u
@@ -324,4 +325,12 @@ bool parse_config(struct arena *a, const char *file, const char *text, size_t n,
 					"%s where the end of the line or a semicolon is expected",
 					what(&r));
 	}
+}
+
+const char *place_text(const struct place *at, char *buf)
+{
+	buf[0] = 0;
+	if (at->line)
+		snprintf(buf, PLACE_TEXT, "%s:%u:%u: ", at->file, at->line, at->column);
+	return buf;
 }

@@ -46,9 +46,10 @@ struct pair {
 MUST_USE bool parse_config(struct arena *a, const char *file, const char *text, size_t n,
 			   bool replace, struct pair **list, struct fault *f);
 
-/* fault_set() with "file:line:column: " in front. */
-#define fault_at(f, id, at, format, ...)                                                \
-	fault_set((f), (id), "%s:%u:%u: " format, (at)->file, (at)->line, (at)->column, \
-		  ##__VA_ARGS__)
+/* fault_set() with "file:line:column: " in front, or nothing for what is in no file (line 0). */
+#define fault_at(f, id, at, format, ...) \
+	fault_set((f), (id), "%s" format, place_text((at), (char[PLACE_TEXT]){ 0 }), ##__VA_ARGS__)
+#define PLACE_TEXT 300
+const char *place_text(const struct place *at, char *buf);
 
 #endif

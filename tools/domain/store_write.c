@@ -96,3 +96,26 @@ void store_drop(const struct system *s, const char *format, ...)
 	/* What cannot be removed is not there. */
 	(void)!client_remove(s->store, 0, path);
 }
+
+void store_children(const struct system *s, struct client_names *names, const char *format, ...)
+{
+	char path[STORE_PATH_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	*names = (struct client_names){ 0 };
+	(void)!client_list(s->store, 0, path, names);
+}
+
+void store_set(const struct system *s, const char *value, const char *format, ...)
+{
+	char path[STORE_PATH_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	(void)!client_write(s->store, 0, path, value, strlen(value));
+}

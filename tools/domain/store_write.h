@@ -32,6 +32,12 @@ MUST_USE bool store_transaction(struct store_client *client, uint16_t domid,
 /* A node's text into `buf`; false, and "": there is none. */
 bool store_get(const struct system *s, char *buf, size_t room, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The names below a node, none if there is no such node; for client_next_name(), and then client_names_free(). */
+void store_children(const struct system *s, struct client_names *names, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Write a node that has its permissions already, or is the tools' alone. */
+void store_set(const struct system *s, const char *value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Remove a node with all below it, if it is there. */
 void store_drop(const struct system *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of devices: of all when their domain has ended, of one while it runs. */
+#include "device_parts.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include <xen/io/xenbus.h>
+
+#define GONE_NAPS  1000 /* of 20 ms: 20 s for the kernel */
+#define GUEST_NAPS 500  /* 10 s for the guest */
+
+/* ---- at once ------------------------------------------------------------------------------------------ */
+
+/* A back end whose front end is gone, and which is not to come back, lets go; the kernel takes its device away when it has. */
+static void wait_until_gone(uint16_t domid, const char *type, const char *id)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
+	for (unsigned i = 0; i < GONE_NAPS && access(path, F_OK) == 0; i++)
+		device_nap();
+}
+
+/* The user's script undoes what it did. Its folder is still there; what it says is of no use to anybody any more. */
+static void undo_script(const struct system *s, uint16_t domid, const char *type, const char *id)
+{
+	char script[STORE_PATH_MAX];
+	struct fault f;
+
+	if (store_get(s, script, sizeof(script), "/local/domain/0/backend/%s/%u/%.10s/script", type,
+		      domid, id) &&
+	    script[0] &&
+	    !hotplug_run(s, script, strcmp(type, "vif") == 0 ? "offline" : "remove", type, domid,
+			 id, &f))
+		fprintf(stderr, "kr: %s\n", f.text);
+}
+
+void device_remove(const struct system *s, uint16_t domid, const char *type, const char *id)
+{
+	char path[80], text[8];
+
+	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u/%.10s", type, domid, id);
+	/* Only where it is: writing would make it. */
+	if (store_get(s, text, sizeof(text), "%s/online", path))
+		store_set(s, "0", "%s/online", path);
+	store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, id);
+	wait_until_gone(domid, type, id);
+	undo_script(s, domid, type, id);
+	store_drop(s, "%s", path);
+	store_drop(s, "/local/domain/0/error/backend/%s/%u/%.10s", type, domid, id);
+}
+
+static void remove_type(const struct system *s, uint16_t domid, const char *type)
+{
+	struct client_names list;
+	const char *id = NULL;
+
+	store_children(s, &list, "/local/domain/0/backend/%s/%u", type, domid);
+	while ((id = client_next_name(&list, id)) != NULL)
+		device_remove(s, domid, type, id);
+	client_names_free(&list);
+	store_drop(s, "/local/domain/0/backend/%s/%u", type, domid);
+}
+
+void devices_remove(const struct system *s, uint16_t domid)
+{
+	remove_type(s, domid, "vbd");
+	remove_type(s, domid, "vif");
+}
+
+/* ---- while the guest runs ------------------------------------------------------------------------------- */
+
+struct closing {
+	const char *folder;
+};
+
+/* As the tools of Xen do it: both nodes at once, so that the back end does not come back. */
+static void write_closing(struct store_write *w, void *arg)
+{
+	const struct closing *c = arg;
+
+	store_below(w, "%s", c->folder);
+	store_put(w, STORE_GUEST_READS, "online", "0");
+	store_put(w, STORE_GUEST_READS, "state", "%u", XenbusStateClosing);
+}
+
+static unsigned state_of(const struct system *s, const char *folder)
+{
+	char text[16];
+
+	store_get(s, text, sizeof(text), "%s/state", folder);
+	return (unsigned)atoi(text);
+}
+
+/* Asked to; true: it has. */
+static bool guest_lets_go(const struct system *s, uint16_t domid, const char *folder)
+{
+	struct closing closing = { folder };
+	char sign[100];
+	unsigned i;
+
+	snprintf(sign, sizeof(sign), "/sys/bus/xen-backend/devices/%s",
+		 folder + strlen("/local/domain/0/backend/"));
+	for (char *slash = sign + strlen("/sys/bus/xen-backend/devices/"); *slash; slash++)
+		if (*slash == '/')
+			*slash = '-';
+	if (!store_transaction(s->store, domid, write_closing, &closing))
+		return false;
+	for (i = 0;
+	     i < GUEST_NAPS && state_of(s, folder) != XenbusStateClosed && access(sign, F_OK) == 0;
+	     i++)
+		device_nap();
+	return i < GUEST_NAPS;
+}
+
+static bool detach(const struct system *s, uint16_t domid, const char *type, const char *id,
+		   bool force, struct fault *f)
+{
+	char folder[80];
+
+	snprintf(folder, sizeof(folder), "/local/domain/0/backend/%s/%u/%s", type, domid, id);
+	/* A device that no guest has taken up yet has nobody to ask. */
+	if (state_of(s, folder) == XenbusStateConnected && !guest_lets_go(s, domid, folder) &&
+	    !force)
+		return fault_set(f, F_DEVICE_BUSY,
+				 "domain %u does not let %s %s go within %u s: is it in use there?",
+				 domid, type, id, GUEST_NAPS / 50);
+	device_remove(s, domid, type, id);
+	return true;
+}
+
+/* The device whose number is `which` or whose node `node` says so, into `id`. */
+static bool find(const struct system *s, uint16_t domid, const char *type, const char *node,
+		 const char *which, char *id, size_t room)
+{
+	struct client_names list;
+	const char *one = NULL;
+	bool found = false;
+	char text[64];
+
+	store_children(s, &list, "/local/domain/0/backend/%s/%u", type, domid);
+	while (!found && (one = client_next_name(&list, one)) != NULL) {
+		found = strcmp(one, which) == 0 ||
+			(store_get(s, text, sizeof(text), "/local/domain/0/backend/%s/%u/%.10s/%s",
+				   type, domid, one, node) &&
+			 strcasecmp(text, which) == 0);
+		snprintf(id, room, "%s", one);
+	}
+	client_names_free(&list);
+	return found;
+}
+
+static bool find_and_detach(const struct system *s, uint16_t domid, const char *type,
+			    const char *node, const char *which, bool force, struct fault *f)
+{
+	char id[16];
+	bool ok;
+	int lock = system_lock(s, f);
+
+	if (lock < 0)
+		return false;
+	ok = find(s, domid, type, node, which, id, sizeof(id)) ||
+	     fault_set(f, F_NO_SUCH_DEVICE, "domain %u has no %s %s", domid,
+		       strcmp(type, "vif") == 0 ? "network card" : "disk", which);
+	ok = ok && system_announce_device(lock, type, domid, (uint32_t)atoi(id), f) &&
+	     detach(s, domid, type, id, force, f);
+	system_unlock(lock);
+	return ok;
+}
+
+bool disk_detach(const struct system *s, uint16_t domid, const char *which, bool force,
+		 struct fault *f)
+{
+	char number[16];
+	uint32_t n;
+
+	/* "hda" and "0x300" mean the same, whatever was written when it was attached. */
+	if (vdev_number(which, &n)) {
+		snprintf(number, sizeof(number), "%" PRIu32, n);
+		which = number;
+	}
+	return find_and_detach(s, domid, "vbd", "dev", which, force, f);
+}
+
+bool card_detach(const struct system *s, uint16_t domid, const char *which, bool force,
+		 struct fault *f)
+{
+	return find_and_detach(s, domid, "vif", "mac", which, force, f);
+}
