@@ -342,7 +342,7 @@ fuzz-programs := $(patsubst %.c,$O/%,$(fuzz-tests))
 # ---- the tools' library and what runs on it ---------------------------------------------------------
 
 cmd-tools := $(language) $(warnings) $(stable) -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $(asan) \
-	     -Itools $(pub-include)
+	     -Itools -Ihv/include $(pub-include)
 lib-tools := -lfdt -lz -llzma -lzstd -llz4 -ljansson -lpthread
 lib-kr := -lxenforeignmemory -lxencall -lxentoolcore -lxentoollog -lncurses -ltinfo $(lib-tools)
 
@@ -412,7 +412,7 @@ $(CACHE)/%/kr/lib/libncurses.a:
 define kr
 src-kr-$(1) := $(filter-out tools/stored/% tools/consoled/%,$(tools-src)) $(kr-src) tools/build/start_$(1).c
 cmd-kr-$(1) := $(cross-$(1))gcc $(language) $(warnings) $(stable) -D_GNU_SOURCE -O2 -g -ffunction-sections \
-	       -fdata-sections -Itools -isystem $(CACHE)/$(1)/kr/include
+	       -fdata-sections -Itools -Ihv/include -isystem $(CACHE)/$(1)/kr/include
 $O/kr/$(1)/.flags: FORCE
 	$$(call keep-flags,$$(cmd-kr-$(1)))
 $O/kr/$(1)/%.c.o: %.c $O/kr/$(1)/.flags | $(CACHE)/$(1)/kr/lib/libncurses.a

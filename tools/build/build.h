@@ -5,7 +5,7 @@
  * before it was compared with the file's size and with the guest's memory. Planning knows both architectures everywhere;
  * carrying a plan out is fill.h's.
  *
- *	files -> unpack.c -> bzimage.c, elf.c, arm64.c -> layout_x86.c, layout_arm64.c -> start_info.c, acpi.c, device_tree.c -> plan
+ *	files -> unpack.c -> bzimage.c, elf.c, arm64.c -> layout_x86.c, layout_arm64.c -> start_info.c, device_tree.c -> plan
  */
 #ifndef TOOLS_BUILD_H
 #define TOOLS_BUILD_H

@@ -77,9 +77,6 @@ void plan_add(struct build_plan *plan, const char *what, uint64_t start, uint64_
 /* Cleared memory that lives as long as the plan; NULL: *f filled. */
 void *plan_alloc(struct build_plan *plan, size_t n, struct fault *f);
 
-/* acpi.c: the tables of a domain with `vcpus` vCPUs, for guest address `pa`; `room` bytes at buf, cleared. 0: no room. */
-uint32_t acpi_write(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t vcpus, uint64_t *rsdp);
-
 /* device_tree.c: a tree for `plan`'s banks in `room` bytes at buf. `ramdisk` has size 0 if there is none. */
 MUST_USE bool device_tree_write(const struct build_request *r, const struct build_plan *plan,
 				const struct build_range *ramdisk, void *buf, size_t room,

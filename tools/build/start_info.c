@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a PVH guest finds when it starts (xen/arch-x86/hvm/start_info.h), made in a buffer for TABLES_BASE. */
+#include "../../hv/arch/x86_64/boot/acpi_write.h"
 #include "layout_x86.h"
 #include <xen/arch-x86/hvm/start_info.h>
 
@@ -77,8 +78,8 @@ uint32_t tables_write(uint8_t *buf, const struct build_plan *plan, const struct 
 	}
 	write_map(&p, plan);
 	acpi = (uint32_t)ROUND_UP_TO(at, BUILD_PAGE);
-	used = acpi_write(buf + acpi, TABLES_SIZE - acpi, TABLES_BASE + acpi, t->vcpus,
-			  &p.info.rsdp_paddr);
+	used = acpi_domu(buf + acpi, TABLES_SIZE - acpi, TABLES_BASE + acpi, t->vcpus,
+			 &p.info.rsdp_paddr);
 	if (!used) {
 		fault_fill(
 		    f, F_COMMAND_LONG,

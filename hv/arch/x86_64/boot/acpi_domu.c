@@ -4,9 +4,6 @@
  * a local APIC for each vCPU, and an empty DSDT, for there is nothing to describe.
  */
 #include "acpi_write.h"
-#include "boot.h"
-#include <hv/acpi.h>
-#include <hv/string.h>
 
 /* 5.2.9; what is left out is 0. */
 struct PACKED fixed_table {
@@ -59,7 +56,7 @@ static const struct acpi_header *write_fixed(struct acpi_writer *w, const struct
 	return &f->header;
 }
 
-bool acpi_domu(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t cpus, uint64_t *rsdp)
+uint32_t acpi_domu(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t cpus, uint64_t *rsdp)
 {
 	struct acpi_writer w = { buf, 0, room, pa };
 	struct acpi_header *dsdt = acpi_take(&w, (uint32_t)sizeof(*dsdt));
@@ -67,14 +64,14 @@ bool acpi_domu(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t cpus, uint64_t
 	uint64_t tables[2];
 
 	if (!dsdt)
-		return false;
+		return 0;
 	acpi_finish(&w, dsdt, "DSDT", 2);
 	fixed = write_fixed(&w, dsdt);
 	madt = fixed ? write_madt(&w, cpus) : NULL;
 	if (!madt)
-		return false;
+		return 0;
 	tables[0] = acpi_pa(&w, fixed);
 	tables[1] = acpi_pa(&w, madt);
 	*rsdp = acpi_root(&w, tables, ARRAY_SIZE(tables));
-	return *rsdp != 0;
+	return *rsdp ? w.at : 0;
 }

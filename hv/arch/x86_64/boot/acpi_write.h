@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing ACPI tables for a guest into a buffer (ACPI 6.4, 5.2). Also built and tested on the host. */
+/*
+ * Writing ACPI tables for a guest into a buffer (ACPI 6.4, 5.2). Also built and tested on the host, and part of the toolstack's domain builder
+ * (tools/build): what a guest finds is the same whoever made it.
+ */
 #ifndef X86_BOOT_ACPI_WRITE_H
 #define X86_BOOT_ACPI_WRITE_H
 
@@ -24,5 +27,11 @@ struct acpi_header *acpi_madt(struct acpi_writer *w);
 MUST_USE bool acpi_processor(struct acpi_writer *w, uint32_t uid, uint32_t apic_id);
 /* The XSDT for `n` tables at these addresses and the root pointer, whose address is returned; 0: no room. */
 uint64_t acpi_root(struct acpi_writer *w, const uint64_t *tables, unsigned n);
+
+/*
+ * acpi_domu.c: the tables of a PVH domain without devices and with `cpus` vCPUs, at guest address `pa`, into `room` bytes at buf. How many of
+ * them are used, and in *rsdp the root pointer's address; 0: no room.
+ */
+MUST_USE uint32_t acpi_domu(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t cpus, uint64_t *rsdp);
 
 #endif

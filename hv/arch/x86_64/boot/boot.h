@@ -83,8 +83,6 @@ MUST_USE bool dom0_place(const struct boot_domain *b, struct plan *plan);
 MUST_USE int dom0_holes_step(struct boot_domain *b, struct domain *d);
 MUST_USE int dom0_low_page(struct domain *d);
 
-/* acpi_domu.c: tables for `cpus` vCPUs at guest address `pa` into `buf` of `room` bytes; *rsdp: the root's address. False: no room. */
-MUST_USE bool acpi_domu(uint8_t *buf, uint32_t room, uint64_t pa, uint32_t cpus, uint64_t *rsdp);
 
 /* start_info.c: everything at plan->tables, into `buf` of TABLES_SIZE bytes. False: does not fit, said. */
 MUST_USE bool start_info_write(uint8_t *buf, const struct boot_domain *b, const struct plan *plan);

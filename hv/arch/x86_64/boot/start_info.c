@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a PVH guest finds when it starts (xen/arch-x86/hvm/start_info.h), made in a buffer for plan->tables. */
 #include "acpi_dom0.h"
+#include "acpi_write.h"
 #include "boot.h"
 #include <asm/machine.h>
 #include <hv/log.h>
