@@ -18,6 +18,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import socket
 import struct
 import subprocess
@@ -150,6 +151,19 @@ def dom0_image(arch, kernel, extra=None):
     if not path.exists():
         subprocess.run([TOP / "images/dom0", arch, kernel, path] + ([extra] if extra else []), check=True)
     return path
+
+
+RUN_PROGRAMS = ("kr", "kr-consoled", "kr-stored")
+
+
+def run_image(arch, kernel):
+    """The dom0 of ./run: images/dom0 with RUN_PROGRAMS, which must be built, and images/run-root."""
+    folder = BUILD / "images" / ("run-%s" % arch)
+    shutil.copytree(TOP / "images/run-root", folder, dirs_exist_ok=True)
+    (folder / "usr/sbin").mkdir(parents=True, exist_ok=True)
+    for program in RUN_PROGRAMS:
+        shutil.copy(BUILD / "tools" / arch / program, folder / "usr/sbin" / program)
+    return dom0_image(arch, kernel, str(folder))
 
 
 # What the emulator needs for a PVH hypervisor; the rest of the model is as it is.
@@ -294,8 +308,8 @@ class Machine:
         if self.icount:
             command += ["-icount", "shift=0,sleep=off", "-rtc",
                         "base=2026-01-01,clock=vm", "-seed", "1"]
-        if interactive:     # Ctrl-a is for the hypervisor, Ctrl-] for QEMU
-            command += ["-serial", "mon:stdio", "-echr", "0x1d"]
+        if interactive:     # Ctrl-a is for the hypervisor, Ctrl-] for kr console, Ctrl-\ for QEMU
+            command += ["-serial", "mon:stdio", "-echr", "0x1c"]
         else:
             command += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                         "-monitor", "none"]

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         stem = item.path.stem
         if stem not in ("test_boot", "test_guests"):
-            makes = stem.startswith(("test_kr", "test_stored"))
+            makes = stem.startswith(("test_kr", "test_run", "test_stored"))
             item.add_marker(pytest.mark.xdist_group("tools" if makes else stem))
     if not config.getoption("--full"):
         out = [i for i in items if i.get_closest_marker("full")]

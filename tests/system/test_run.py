@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./run as README.md and docs/getting-started.md have it: what a new user types, and what the terminal shows."""
+import os
+import subprocess
+import sys
+
+import machine as machines
+import pexpect
+import pytest
+
+from machine import SLOW
+
+
+@pytest.mark.parametrize("arch", ["arm64", "x86_64"])
+def test_a_new_user_gets_a_guest(arch):
+    programs = [str(machines.BUILD / "tools" / arch / name) for name in machines.RUN_PROGRAMS]
+    subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD] + programs, check=True,
+                   stdout=subprocess.DEVNULL)
+    folder = machines.BUILD / "logs" / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ("console-%s.log" % arch), "wb") as log:
+        terminal = pexpect.spawn(sys.executable, [str(machines.TOP / "scripts/boot.py"), arch], logfile=log,
+                                 env=dict(os.environ, O=str(machines.BUILD)), timeout=60 * SLOW, echo=False)
+        terminal.logfile_send = None
+        try:
+            converse(terminal)
+        finally:
+            terminal.close(force=True)
+
+
+def converse(terminal):
+    def type_and_expect(line, *wanted):
+        terminal.delaybeforesend = 0.5
+        terminal.send(line)
+        for text in wanted:
+            terminal.expect(text)
+
+    terminal.expect("This is dom0", timeout=180 * SLOW)
+    terminal.expect("dom0 # ")
+    type_and_expect("kr create debian.cfg --console\r", "debian is domain 1", "debian # ")
+    type_and_expect("mount /dev/xvda /mnt && cat /mnt/hello\r", "hello from the disk\r", "debian # ")
+    type_and_expect("ping -c 1 10.0.0.1\r", "1 packets received", "debian # ")
+    type_and_expect("\x1d", "dom0 # ")
+    type_and_expect("kr list\r", r"1  debian +running", "dom0 # ")
+    type_and_expect("poweroff -f\r", pexpect.EOF)
