@@ -290,7 +290,7 @@ $O/$(1)/hv/arch/host/%.c.o: hv/arch/host/%.c $O/$(1)/.flags | $(ready)
 $O/$(1)/tests/%.c.o: tests/%.c $O/$(1)/.flags | $(ready)
 	$$(call say,HOSTCC,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(cmd-$(1)) $$(inc-$(1)) -Itests -Itests/unit -Itools -MMD -MP -c -o $$@ $$<
+	$(Q)$$(cmd-$(1)) $$(cflags-$$<) $$(inc-$(1)) -Itests -Itests/unit -Itools -MMD -MP -c -o $$@ $$<
 
 $O/$(1)/%.c.o: %.c $O/$(1)/.flags | $(ready)
 	$$(call say,HOSTCC,$$@)

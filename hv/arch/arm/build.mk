@@ -12,3 +12,6 @@ unit-tests += tests/unit/decode_test.c
 arm64-src += hv/arch/arm/speculation.c
 host-src += hv/arch/arm/speculation.c
 unit-tests += tests/unit/speculation_test.c
+# The virtual GIC's list registers, over a model of the hardware's.
+unit-tests += tests/unit/vgic_test.c
+cflags-tests/unit/vgic_test.c := -Itests/unit/vgic -idirafter hv/arch/arm/include
