@@ -88,6 +88,8 @@ static int64_t poll(struct vcpu *v, gva_t arg)
 	}
 	if (op.timeout)
 		timer_set(&v->poll, op.timeout - (uint64_t)v->domain->time_offset);
+	else
+		timer_stop(&v->poll); /* that of an earlier poll, which an event ended */
 	vcpu_block(v);
 	/* A send since we looked found us still running: its wake-up had no effect. */
 	if (!atomic_load(&v->polling))

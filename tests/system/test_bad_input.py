@@ -148,6 +148,12 @@ def test_a_machine_without_a_part_says_so(boot, compatible, says):
     run.expect(r"(?i)\(KR\)[^\n]*(?:%s)[^\n]*\n" % says, 30)
 
 
+def test_a_wrong_exception_level_says_so(boot):
+    """Entered at EL1: nothing of it can work, but the console of the device tree is told."""
+    run = boot(options="dom0_mem=256M", dom0=Kernel("cloud"), machine="virtualization=off")
+    run.expect(r"entered at exception level EL1; it must be entered at EL2[^\n]*\n", 30)
+
+
 def test_memory_without_size_is_refused(boot):
     def change(root):
         for node in root.children:

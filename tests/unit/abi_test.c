@@ -306,6 +306,48 @@ static void poll_ends_at_its_timeout_and_shutdown_ends_the_domain(void **state)
 	sim_end_machine();
 }
 
+/* Ended by an event after a millisecond, with nine left; then without a time-out: those nine do not end that one. */
+static bool poll_twice(struct vcpu *v, void *arg)
+{
+	struct evtchn_bind_virq virq = { .virq = VIRQ_TIMER, .vcpu = v->id };
+	struct {
+		struct sched_poll op;
+		evtchn_port_t port;
+	} a = { .op = { .nr_ports = 1, .timeout = arch_time_ns() + 10000000 } };
+	uint64_t end;
+
+	sim_map_shared_info(v);
+	assert_int_equal(sim_evtchn(v, EVTCHNOP_bind_virq, &virq), 0);
+	a.port = virq.port;
+	set_xen_guest_handle(
+	    a.op.ports, (evtchn_port_t *)(uintptr_t)(sim_arg(v).a + offsetof(__typeof__(a), port)));
+	sim_hypercall(v, __HYPERVISOR_set_timer_op, arch_time_ns() + 1000000);
+	assert_int_equal(sim_call(v, __HYPERVISOR_sched_op, SCHEDOP_poll, &a), 0);
+	assert_true(sim_next_event(v));
+	a.op.timeout = 0;
+	end = arch_time_ns() + 30000000;
+	sim_hypercall(v, __HYPERVISOR_set_timer_op, end);
+	assert_int_equal(sim_call(v, __HYPERVISOR_sched_op, SCHEDOP_poll, &a), 0);
+	assert_true(arch_time_ns() >= end);
+	poller_done = true;
+	return false;
+}
+
+static bool poller_is_done(void *arg)
+{
+	return poller_done;
+}
+
+static void a_polls_timeout_ends_with_it(void **state)
+{
+	boot();
+	poller_done = false;
+	sim_guest_set(v0, poll_twice, NULL, NULL);
+	sim_start_vcpus(d0, false);
+	assert_true(sim_run(poller_is_done, NULL));
+	sim_end_machine();
+}
+
 static void poll_is_bounded_and_checks_ports(void **state)
 {
 	struct {
@@ -452,6 +494,7 @@ int main(void)
 		cmocka_unit_test(timers_are_the_callers_own),
 		cmocka_unit_test(stopped_timer_stays_stopped),
 		cmocka_unit_test(poll_ends_at_its_timeout_and_shutdown_ends_the_domain),
+		cmocka_unit_test(a_polls_timeout_ends_with_it),
 		cmocka_unit_test(poll_is_bounded_and_checks_ports),
 		cmocka_unit_test(remote_shutdown_is_for_managers),
 		cmocka_unit_test(parameters_are_read_by_all_and_set_by_managers_once),

@@ -185,6 +185,45 @@ static void interrupts_find_their_controller(void **state)
 	assert_int_equal(dt_gic_interrupt(tree, dt_by_path(tree, "/d"), 0, &irq, &level), DT_BAD);
 }
 
+static void circles_and_missing_cells_are_errors(void **state)
+{
+	uint64_t addr, size;
+	uint32_t irq;
+	bool level;
+
+	/* Two controllers that are each other's parent, and one that is its own. */
+	for (uint32_t i = 1; i <= 2; i++) {
+		dtw_node(&w, i == 1 ? "one" : "two");
+		dtw_u32(&w, "phandle", i);
+		dtw_u32(&w, "interrupt-parent", 3 - i);
+		dtw_u32(&w, "#interrupt-cells", 3);
+		dtw_array(&w, "interrupts", 0, 5, 4);
+		dtw_end(&w);
+	}
+	dtw_node(&w, "self");
+	dtw_u32(&w, "phandle", 3);
+	dtw_u32(&w, "interrupt-parent", 3);
+	dtw_array(&w, "interrupts", 0, 5, 4); /* and it does not say how many cells it takes */
+	dtw_end(&w);
+	dtw_node(&w, "wide");
+	dtw_u32(&w, "#address-cells", 5);
+	dtw_node(&w, "in");
+	dtw_array(&w, "reg", 1, 2, 3, 4, 5, 6);
+	dtw_end(&w);
+	dtw_end(&w);
+	dtw_node(&w, "short");
+	dtw_array(&w, "reg", 1, 2, 3);
+	dtw_end(&w);
+	finish();
+	assert_int_equal(dt_gic_interrupt(tree, dt_by_path(tree, "/one"), 0, &irq, &level),
+			 DT_ABSENT);
+	assert_int_equal(dt_gic_interrupt(tree, dt_by_path(tree, "/self"), 0, &irq, &level), DT_BAD);
+	assert_true(sim_console_has("/self: interrupts: names no usable interrupt controller"));
+	assert_int_equal(dt_reg(tree, dt_by_path(tree, "/wide/in"), 0, &addr, &size), DT_BAD);
+	assert_true(sim_console_has("/wide: 5 address and 1 size cells"));
+	assert_int_equal(dt_reg(tree, dt_by_path(tree, "/short"), 0, &addr, &size), DT_BAD);
+}
+
 static void memory_is_sorted_and_joined(void **state)
 {
 	const uint64_t a[] = { 0x80000000, 0x10000000 },
@@ -318,6 +357,7 @@ int main(void)
 		TEST(ranges_may_not_wrap),
 		TEST(buses_translate),
 		TEST(interrupts_find_their_controller),
+		TEST(circles_and_missing_cells_are_errors),
 		TEST(memory_is_sorted_and_joined),
 		TEST(nodes_are_copied_with_everything_below),
 		TEST(a_writer_that_is_full_says_so_at_the_end),
