@@ -421,8 +421,12 @@ $O/kr/$(1)/%.c.o: %.c $O/kr/$(1)/.flags | $(CACHE)/$(1)/kr/lib/libncurses.a
 $O/tools/$(1)/kr: $$(patsubst %,$O/kr/$(1)/%.o,$$(src-kr-$(1)))
 	$$(call say,LD,$$@)
 	$(Q)mkdir -p $$(@D) && $(cross-$(1))gcc -static -s -Wl,--gc-sections -o $$@ $$^ -L$(CACHE)/$(1)/kr/lib $(lib-kr)
--include $$(patsubst %,$O/kr/$(1)/%.d,$$(src-kr-$(1)))
-tools: $O/tools/$(1)/kr
+-include $$(patsubst %,$O/kr/$(1)/%.d,$$(src-kr-$(1)) $(kr-supervisor-src))
+# It shares kr's objects.
+$O/tools/$(1)/kr-supervisor: $$(patsubst %,$O/kr/$(1)/%.o,$(filter-out tools/stored/% tools/consoled/%,$(tools-src)) $(kr-supervisor-src))
+	$$(call say,LD,$$@)
+	$(Q)mkdir -p $$(@D) && $(cross-$(1))gcc -static -s -Wl,--gc-sections -o $$@ $$^ -L$(CACHE)/$(1)/kr/lib $(lib-kr)
+tools: $O/tools/$(1)/kr $O/tools/$(1)/kr-supervisor
 endef
 $(foreach a,$(arches),$(eval $(call kr,$(a))))
 
@@ -553,7 +557,7 @@ $O/headers/tools/%.ok: tools/% FORCE | $(ready)
 
 # clang-tidy over every source once: the shared ones as they are for the host.
 # (gcc's own options are of no use to it, so the clang command line is asked of a second make.)
-tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(tools-src) $(src-kr-host) $(kr-stored-src) $(foreach a,$(arches),$($(a)-src))))
+tidy-files := $(patsubst %,tidy/%,$(filter %.c,$(core-src) $(boot-src) $(host-src) $(sort $(tools-src) $(src-kr-host) $(kr-stored-src) $(kr-consoled-src) $(kr-supervisor-src)) $(foreach a,$(arches),$($(a)-src))))
 tidy:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=clang O=$O/clang tidy-all
 tidy-all: $(tidy-files)
@@ -562,7 +566,7 @@ tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)
 	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) 2>$O/tidy.err.$(notdir $<) \
 		|| { cat $O/tidy.err.$(notdir $<); exit 1; }
 # tidy-command FILE: how the file is compiled, which its list says.
-tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(src-kr-host)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src) $(kr-consoled-src)),\
+tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(src-kr-host) $(kr-supervisor-src)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src) $(kr-consoled-src)),\
 	$(cmd-daemon) -isystem $(CACHE)/$(native)/daemons/include,$(if $(filter $(1),$(arm64-src)),$(cmd-arm64),\
 	$(if $(filter $(1),$(x86_64-src)),$(cmd-x86_64),\
 	$(cmd-host) $(inc-host) $(if $(filter $(1),$(host-src)),,$(call std-include,$(cc-host))))))))

@@ -9,6 +9,7 @@
 #include "domain/device.h"
 #include "domain/host.h"
 #include "lib/hcall/domctl.h"
+#include "supervisor/record.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@
 struct wishes {
 	enum build_arch arch;
 	bool dry, paused, console;
+	const char *again; /* UUID of the record that it is made from; NULL: a file */
 };
 
 /* Everything that is read for one guest. */
@@ -34,14 +36,14 @@ struct input {
 	struct blob file, kernel, ramdisk, tree;
 	struct config config;
 	struct build_plan plan;
+	struct record record; /* what is kept for its supervisor */
+	uint8_t again_uuid[16];
 };
 
 static const struct option long_options[] = {
-	{ "console", no_argument, NULL, 'c' },
-	{ "dry-run", no_argument, NULL, 'n' },
-	{ "paused", no_argument, NULL, 'p' },
-	{ "arch", required_argument, NULL, 'a' },
-	{ NULL, 0, NULL, 0 },
+	{ "console", no_argument, NULL, 'c' },     { "dry-run", no_argument, NULL, 'n' },
+	{ "paused", no_argument, NULL, 'p' },      { "arch", required_argument, NULL, 'a' },
+	{ "again", required_argument, NULL, 'A' }, { NULL, 0, NULL, 0 },
 };
 
 /* ---- reading ---------------------------------------------------------------------------------------- */
@@ -256,27 +258,101 @@ static bool start(const struct system *s, uint16_t domid, struct fault *f)
 	return err == 0 || hypervisor_fault(s->hcall, err, "starting the guest", f);
 }
 
+/* ---- the record of it -------------------------------------------------------------------------------- */
+
+static char *text_of(const struct blob *b)
+{
+	return strndup(b->data ? (const char *)b->data : "", b->size);
+}
+
+/* How it is to be made again, and what is to be done when it ends. */
+static void fill_record(struct input *in, const char *path, const char *overrides,
+			const uint8_t *uuid)
+{
+	struct record *r = &in->record;
+
+	record_uuid(uuid, r->uuid);
+	snprintf(r->name, sizeof(r->name), "%s", in->config.name);
+	r->on[END_POWEROFF] = in->config.on_poweroff;
+	r->on[END_REBOOT] = in->config.on_reboot;
+	r->on[END_CRASH] = in->config.on_crash;
+	r->on[END_WATCHDOG] = in->config.on_watchdog;
+	if (r->again)
+		return;
+	r->file = strdup(path);
+	r->folder = getcwd(NULL, 0);
+	r->config = text_of(&in->file);
+	r->overrides = strdup(overrides ? overrides : "");
+}
+
+static bool keep(struct record *r, enum stage stage, int domid, struct fault *f)
+{
+	r->stage = stage;
+	r->domid = domid;
+	r->again &= stage != STAGE_RUNNING;
+	return record_write(r, f);
+}
+
+/* Nothing came of it: forgotten, or still to be restarted. */
+static void drop_record(struct record *r)
+{
+	struct fault ignored;
+
+	if (!r->again || !keep(r, STAGE_RESTARTING, -1, &ignored))
+		record_remove(r->uuid);
+}
+
+/* ---- making it --------------------------------------------------------------------------------------- */
+
+/* Records and domains are told apart by their UUIDs. */
+static bool uuid_free(const struct system *s, const uint8_t *uuid, struct fault *f)
+{
+	struct hcall_domain d[64];
+	unsigned next = 0;
+	int n;
+
+	while ((n = hcall_domains(s->hcall, next, d, 64)) > 0) {
+		for (int i = 0; i < n; i++)
+			if (d[i].id && memcmp(d[i].uuid, uuid, sizeof(d[i].uuid)) == 0)
+				return fault_set(f, F_UUID_TAKEN, "domain %u has this UUID",
+						 d[i].id);
+		next = d[n - 1].id + 1u;
+	}
+	return n == 0 || hypervisor_fault(s->hcall, n, "the list of domains", f);
+}
+
 /* The whole guest, running unless it is to be paused; false: nothing is left of it. */
-static bool make(const struct system *s, int lock, const struct wishes *w, const struct input *in,
+static bool make(const struct system *s, int lock, const struct wishes *w, struct input *in,
 		 struct made *made, struct fault *f)
 {
-	if (!store_name_free(s, in->config.name, f) || !system_announce(lock, made->uuid, f))
+	struct record *r = &in->record;
+
+	if (!store_name_free(s, in->config.name, f) || !uuid_free(s, made->uuid, f) ||
+	    !system_announce(lock, made->uuid, f))
 		return false;
-	if (!domain_make(s, &in->config, &in->plan, made, f))
+	/* Before there is a domain: whoever finds the record finds the domain by its UUID. */
+	if (!keep(r, STAGE_MAKING, -1, f))
 		return false;
-	if (!interrupted(f) && store_add(s, &in->config, made, f) && !interrupted(f) &&
+	if (!domain_make(s, &in->config, &in->plan, made, f)) {
+		drop_record(r);
+		return false;
+	}
+	if (keep(r, STAGE_MAKING, made->domid, f) && !interrupted(f) &&
+	    store_add(s, &in->config, made, f) && !interrupted(f) &&
 	    devices_add(s, &in->config, made->domid, f) && !interrupted(f) &&
-	    (w->paused || start(s, made->domid, f)))
+	    (w->paused || start(s, made->domid, f)) && keep(r, STAGE_RUNNING, made->domid, f))
 		return true;
 	if (domain_unmake(s->hcall, made->domid))
 		fprintf(stderr, "kr: domain %u could not be taken away again: kr destroy %u\n",
 			made->domid, made->domid);
 	devices_remove(s, made->domid);
 	store_remove(s, made->domid);
+	drop_record(r);
 	return false;
 }
 
-static int create(struct ctl *c, const struct wishes *w, const struct input *in)
+static int create(struct ctl *c, const struct wishes *w, const char *path, const char *overrides,
+		  struct input *in)
 {
 	struct made made = { 0 };
 	struct system s;
@@ -287,12 +363,14 @@ static int create(struct ctl *c, const struct wishes *w, const struct input *in)
 	if (!system_open(&s, SYSTEM_ALL, &f))
 		return ctl_refuse(c, &f);
 	hold_signals(&before);
-	memcpy(made.uuid, in->config.uuid, sizeof(made.uuid));
+	memcpy(made.uuid, w->again ? in->again_uuid : in->config.uuid, sizeof(made.uuid));
 	lock = system_lock(&s, &f);
-	if (lock >= 0 && (in->config.has_uuid || random_uuid(made.uuid, &f)) &&
-	    make(&s, lock, w, in, &made, &f))
-		status = CTL_DONE;
-	else
+	if (lock >= 0 && (w->again || in->config.has_uuid || random_uuid(made.uuid, &f))) {
+		fill_record(in, path, overrides, made.uuid);
+		if (make(&s, lock, w, in, &made, &f))
+			status = CTL_DONE;
+	}
+	if (status != CTL_DONE)
 		ctl_refuse(c, &f);
 	system_unlock(lock);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -315,7 +393,7 @@ static int read_and_create(struct ctl *c, const struct wishes *w, const char *pa
 	struct config_faults faults;
 	struct fault f;
 
-	if (!build_file(path, "configuration", MOST_CONFIG, &in->file, &f))
+	if (!in->file.data && !build_file(path, "configuration", MOST_CONFIG, &in->file, &f))
 		return ctl_refuse(c, &f);
 	if (!config_read(&in->config, w->arch, path, (const char *)in->file.data, in->file.size,
 			 overrides, &faults))
@@ -327,7 +405,52 @@ static int read_and_create(struct ctl *c, const struct wishes *w, const char *pa
 		show(c, in);
 	if (w->dry || faults.nr)
 		return refuse_all(c, &faults);
-	return create(c, w, in);
+	return create(c, w, path, overrides, in);
+}
+
+/* The UUID of a record's name; false: it is none. */
+static bool read_uuid(const char *text, uint8_t *uuid)
+{
+	unsigned n = 0;
+
+	for (; *text && n < 16; text += *text == '-') {
+		unsigned byte;
+
+		if (sscanf(text, "%2x", &byte) != 1)
+			return false;
+		uuid[n++] = (uint8_t)byte;
+		text += 2;
+	}
+	return n == 16 && !*text;
+}
+
+/* As it was made the last time, under its present name and UUID. */
+static int create_again(struct ctl *c, const struct wishes *w, struct input *in)
+{
+	struct record *r = &in->record;
+	char *overrides = NULL, name[4 * CONFIG_NAME_MAX + 1] = "";
+	struct fault f;
+	int status;
+
+	if (!record_read(w->again, r) || !r->config || r->stage != STAGE_RESTARTING ||
+	    !read_uuid(r->uuid, in->again_uuid)) {
+		fault_fill(&f, F_NO_SUCH_DOMAIN, "there is no guest %s to be made again", w->again);
+		return ctl_refuse(c, &f);
+	}
+	r->again = true;
+	in->file = (struct blob){ r->file, (const uint8_t *)r->config,
+				  strlen(r->config) }; /* the record's */
+	if (r->folder && chdir(r->folder) < 0) {
+		fault_fill(&f, F_FILE_MISSING, "%s: %s", r->folder, strerror(errno));
+		return ctl_refuse(c, &f);
+	}
+	for (size_t i = 0; r->name[i]; i++) /* whatever is in it */
+		snprintf(name + 4 * i, 5, "\\x%02x", (unsigned char)r->name[i]);
+	if (asprintf(&overrides, "%s\nname='%s'\n", r->overrides ? r->overrides : "", name) < 0)
+		return CTL_REFUSED;
+	status = read_and_create(c, w, r->file ? r->file : "record", overrides, in);
+	free(overrides);
+	return status;
 }
 
 static bool arch_of(const char *name, enum build_arch *arch)
@@ -354,13 +477,17 @@ static int read_options(struct ctl *c, int argc, char **argv, struct wishes *w)
 			w->dry = true;
 		else if (option == 'p')
 			w->paused = true;
+		else if (option == 'A')
+			w->again = optarg;
 		else if (option == 'a' && !arch_of(optarg, &w->arch))
 			return ctl_usage(c, "--arch %s: x86_64 or arm64", optarg);
 		else if (option == '?')
 			return CTL_USAGE;
 	}
-	if (optind == argc)
+	if (optind == argc && !w->again)
 		return ctl_usage(c, "which configuration file?");
+	if (w->again && (optind < argc || w->dry))
+		return ctl_usage(c, "--again UUID stands alone: the record has all the rest");
 	if (w->console && (c->json || w->dry))
 		return ctl_usage(c, "--console goes with neither --json nor --dry-run");
 	if (w->arch != own && !w->dry)
@@ -381,14 +508,17 @@ int cmd_create(struct ctl *c, int argc, char **argv)
 
 	if (status)
 		return status;
-	overrides = join_overrides(argc - optind - 1, argv + optind + 1);
-	status = read_and_create(c, &w, argv[optind], overrides, &in);
+	overrides = w.again ? NULL : join_overrides(argc - optind - 1, argv + optind + 1);
+	status = w.again ? create_again(c, &w, &in)
+			 : read_and_create(c, &w, argv[optind], overrides, &in);
 	build_plan_free(&in.plan);
 	build_file_free(&in.tree);
 	build_file_free(&in.ramdisk);
 	build_file_free(&in.kernel);
 	config_free(&in.config);
-	build_file_free(&in.file);
+	if (!w.again)
+		build_file_free(&in.file);
+	record_free(&in.record);
 	free(overrides);
 	return status;
 }

@@ -2,8 +2,41 @@
 /* kr destroy: end a domain at once, without asking its kernel. */
 #include "ctl.h"
 #include "domain/device.h"
+#include "lib/hcall/domctl.h"
+#include <errno.h>
+#include <getopt.h>
 
-int cmd_destroy(struct ctl *c, int argc, char **argv)
+static const struct option long_options[] = { { "leftovers", required_argument, NULL, 'L' },
+					      { NULL, 0, NULL, 0 } };
+
+/* What a domain that is gone has left: its devices' back ends, and what the store has. */
+static int clear(struct ctl *c, const char *number)
+{
+	struct xen_domctl_getdomaininfo info;
+	struct system s;
+	struct fault f;
+	uint32_t domid;
+	int lock, status = CTL_DONE;
+
+	if (!ctl_number(number, 1, DOMID_FIRST_RESERVED - 1, &domid))
+		return ctl_usage(c, "%s is no number of a domain", number);
+	if (!system_open(&s, SYSTEM_STORE, &f))
+		return ctl_refuse(c, &f);
+	lock = system_lock(&s, &f);
+	if (lock < 0) {
+		status = ctl_refuse(c, &f);
+	} else if (hcall_info(s.hcall, (uint16_t)domid, &info) != -ESRCH) {
+		status = ctl_usage(c, "domain %u is there: destroy it", domid);
+	} else {
+		devices_remove(&s, (uint16_t)domid);
+		store_remove(&s, (uint16_t)domid);
+	}
+	system_unlock(lock);
+	system_close(&s);
+	return status;
+}
+
+static int destroy(struct ctl *c, int argc, char **argv)
 {
 	struct system s;
 	struct fault f;
@@ -22,4 +55,19 @@ int cmd_destroy(struct ctl *c, int argc, char **argv)
 	system_unlock(lock);
 	system_close(&s);
 	return status;
+}
+
+int cmd_destroy(struct ctl *c, int argc, char **argv)
+{
+	const char *gone = NULL;
+	int option;
+
+	while ((option = ctl_option(c, argc, argv, "", long_options)) != -1) {
+		if (option == '?')
+			return CTL_USAGE;
+		gone = optarg;
+	}
+	if (gone && optind < argc)
+		return ctl_usage(c, "--leftovers stands alone");
+	return gone ? clear(c, gone) : destroy(c, argc, argv);
 }

@@ -4,6 +4,7 @@
  * record, which says when, and what was done. The latter survives the domain, its name and this boot of the hypervisor.
  */
 #include "ctl.h"
+#include "supervisor/record.h"
 #include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -121,7 +122,7 @@ static bool is_wanted(const struct wanted *w, const json_t *event)
 
 static void show_recorded(struct ctl *c, const struct wanted *w, json_t *list)
 {
-	FILE *file = fopen(CTL_EVENTS, "re");
+	FILE *file = fopen(EVENTS_FILE, "re");
 	char line[LINE_MAX_LEN], when[32];
 
 	while (file && fgets(line, sizeof(line), file)) {

@@ -29,6 +29,8 @@ const struct command commands[] = {
 	  "  -n, --dry-run  create nothing; show what the guest would be, and everything that "
 	  "would be refused\n"
 	  "  -p, --paused   leave the guest paused, for kr unpause\n"
+	  "  --again UUID   make a guest again, as its record in /run/krypton/domains says (for "
+	  "kr-supervisor)\n"
 	  "  --arch ARCH    with --dry-run: for x86_64 or arm64, whatever this machine is\n"
 	  "  --json         print one JSON object\n"
 	  "KEY=VALUE, in the syntax of the file (xl.cfg(5)), replaces what the file has for KEY.\n"
@@ -42,6 +44,7 @@ const struct command commands[] = {
 	  "Press keys of the hypervisor's console; kr dmesg has what they print",
 	  "  kr debug-key h && kr dmesg | tail -20    # which keys there are\n", cmd_debug_key },
 	{ "destroy", "DOMAIN", "End a domain at once, without asking its kernel",
+	  "  --leftovers NUMBER  clear away what a domain has left that is gone already\n\n"
 	  "  kr destroy debian\n"
 	  "  kr destroy 7\n",
 	  cmd_destroy },

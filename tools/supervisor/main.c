@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kr-supervisor: does what on_poweroff, on_reboot, on_crash and on_watchdog of guests say. It decides; the work is kr's, in processes of its own, so that
+ * one guest's device that takes its time holds up nobody. All that it knows is in the records (record.h): it may be killed at any moment, and goes on.
+ */
+#include "domain/create.h"
+#include "domain/store_write.h"
+#include "lib/hcall/sysctl.h"
+#include "record.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_FILE  "/run/kr-supervisor.lock"
+#define MAKER_LOCK "/run/kr.lock" /* tools/ctl/cmd_create.c */
+#define SOON_MS    1000
+#define MOST_TRIES 3
+#define MOST_JOBS  64
+#define LOG_CHUNK  16384u
+
+/* A kr that is at work for a record. */
+struct job {
+	pid_t pid; /* 0: free */
+	char uuid[RECORD_UUID], name[CONFIG_NAME_MAX + 1];
+	int domid;
+	enum step step;
+	int said; /* a file with what it has printed */
+};
+
+/* How often in a row something did not succeed for a record. */
+struct trouble {
+	char uuid[RECORD_UUID];
+	unsigned tries;
+};
+
+static struct system sys;
+static struct job jobs[MOST_JOBS];
+static struct trouble troubles[MOST_JOBS];
+static const char *kr_path = "/usr/sbin/kr";
+static bool foreground, again_soon;
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (foreground) {
+		fputs("kr-supervisor: ", stderr);
+		vfprintf(stderr, format, args);
+		fputc('\n', stderr);
+	} else {
+		vsyslog(LOG_NOTICE, format, args);
+	}
+	va_end(args);
+}
+
+static void happened(int domid, const char *name, const char *what, const char *why,
+		     const char *action)
+{
+	say("%s (domain %d): %s%s%s%s%s", name, domid, what, why ? ": " : "", why ? why : "",
+	    action ? " -> " : "", action ? action : "");
+	event_append(domid, name, what, why, action);
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------- */
+
+static struct job *job_of(const char *uuid)
+{
+	for (unsigned i = 0; i < MOST_JOBS; i++)
+		if (jobs[i].pid && strcmp(jobs[i].uuid, uuid) == 0)
+			return &jobs[i];
+	return NULL;
+}
+
+static bool spawn(struct job *j, const char *const argv[])
+{
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int err;
+
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, j->said, 1);
+	posix_spawn_file_actions_adddup2(&files, j->said, 2);
+	err = posix_spawn(&j->pid, kr_path, &files, &attr, (char *const *)(uintptr_t)argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attr);
+	if (err)
+		say("%s: %s", kr_path, strerror(err));
+	return err == 0;
+}
+
+/* Have kr do `step`; its end is a signal. */
+static void start_job(const struct record *r, enum step step, int domid)
+{
+	char number[16];
+	const char *const destroy[] = { "kr", "destroy", number, NULL };
+	const char *const clear[] = { "kr", "destroy", "--leftovers", number, NULL };
+	const char *const create[] = { "kr", "create", "--again", r->uuid, NULL };
+	struct job *j = jobs;
+
+	while (j < jobs + MOST_JOBS && j->pid)
+		j++;
+	if (j == jobs + MOST_JOBS) { /* the others first */
+		again_soon = true;
+		return;
+	}
+	snprintf(number, sizeof(number), "%d", domid);
+	*j = (struct job){ .step = step, .domid = domid };
+	strcpy(j->uuid, r->uuid);
+	strcpy(j->name, r->name);
+	j->said = memfd_create("said", MFD_CLOEXEC);
+	if (j->said >= 0 && spawn(j, step == STEP_CREATE  ? create
+				     : step == STEP_CLEAR ? clear
+							  : destroy))
+		return;
+	if (j->said >= 0)
+		close(j->said);
+	j->pid = 0;
+	again_soon = true;
+}
+
+/* The first line that it has printed. */
+static void first_line(int fd, char *line, size_t room)
+{
+	ssize_t n = pread(fd, line, room - 1, 0);
+
+	line[n < 0 ? 0 : n] = 0;
+	line[strcspn(line, "\n")] = 0;
+}
+
+static struct trouble *trouble_of(const char *uuid, bool make)
+{
+	struct trouble *empty = NULL;
+
+	for (unsigned i = 0; i < MOST_JOBS; i++) {
+		if (troubles[i].tries && strcmp(troubles[i].uuid, uuid) == 0)
+			return &troubles[i];
+		if (!troubles[i].tries)
+			empty = &troubles[i];
+	}
+	if (make && empty)
+		strcpy(empty->uuid, uuid);
+	return make ? empty : NULL;
+}
+
+static void no_trouble(const char *uuid)
+{
+	struct trouble *t = trouble_of(uuid, false);
+
+	if (t)
+		t->tries = 0;
+}
+
+/* A restart that does not succeed is tried again, but not for ever. */
+static void has_failed(const struct job *j, const char *why)
+{
+	struct trouble *t = trouble_of(j->uuid, true);
+
+	again_soon = true;
+	if (j->step != STEP_CREATE || !t) {
+		say("%s: kr: %s", j->name, why);
+		return;
+	}
+	t->tries++;
+	if (t->tries < MOST_TRIES) {
+		happened(j->domid, j->name, "restart failed", why, "it is tried again");
+		return;
+	}
+	happened(j->domid, j->name, "restart failed", why, "given up");
+	record_remove(j->uuid);
+	t->tries = 0;
+}
+
+static void reap(void)
+{
+	char line[400];
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (struct job *j = jobs; j < jobs + MOST_JOBS; j++) {
+			if (j->pid != pid)
+				continue;
+			j->pid = 0;
+			first_line(j->said, line, sizeof(line));
+			close(j->said);
+			if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+				has_failed(j, *line ? line : "it was killed");
+			else
+				no_trouble(j->uuid);
+		}
+}
+
+/* ---- domains ----------------------------------------------------------------------------------------- */
+
+/* The domain of a record; false: there is none. */
+static bool find_domain(const char *uuid, struct hcall_domain *found)
+{
+	struct hcall_domain d[64];
+	char text[RECORD_UUID];
+	unsigned next = 0;
+	int n;
+
+	while ((n = hcall_domains(sys.hcall, next, d, 64)) > 0) {
+		for (int i = 0; i < n; i++) {
+			record_uuid(d[i].uuid, text);
+			if (d[i].id && strcmp(text, uuid) == 0) {
+				*found = d[i];
+				return true;
+			}
+		}
+		next = d[n - 1].id + 1u;
+	}
+	return false;
+}
+
+static bool is_left(int domid)
+{
+	char text[STORE_PATH_MAX];
+
+	return domid > 0 && (store_get(&sys, text, sizeof(text), "/local/domain/%d/name", domid) ||
+			     store_get(&sys, text, sizeof(text), "/local/domain/%d/vm", domid));
+}
+
+/* Why the hypervisor let it crash, from its log. */
+static const char *cause_of(int domid, char *why, size_t room)
+{
+	static char text[LOG_CHUNK + 1];
+	char mark[32];
+	uint32_t index = 0;
+	long n;
+
+	why[0] = 0;
+	snprintf(mark, sizeof(mark), "d%d crashed: ", domid);
+	while ((n = hcall_readconsole(sys.hcall, &index, text, LOG_CHUNK)) > 0) {
+		text[n] = 0;
+		for (const char *p = text; (p = strstr(p, mark)) != NULL;) {
+			p += strlen(mark);
+			snprintf(why, room, "%.*s", (int)strcspn(p, "\n"), p);
+		}
+	}
+	return *why ? why : NULL;
+}
+
+/* ---- one record -------------------------------------------------------------------------------------- */
+
+static void write_down(const struct record *r)
+{
+	struct fault f;
+
+	if (record_write(r, &f))
+		return;
+	say("%s", f.text);
+	again_soon = true;
+}
+
+/* The domain that ended stays under another name, and the guest is made anew as another one. */
+static bool step_aside(struct record *r)
+{
+	char kept[CONFIG_NAME_MAX + 1], number[16], uuid[RECORD_UUID];
+	const char *const rename[] = { "kr", "rename", number, kept, NULL };
+	struct job j = { .said = memfd_create("said", MFD_CLOEXEC) };
+	struct record next = *r;
+	uint8_t random[16];
+	int status = 1;
+
+	snprintf(number, sizeof(number), "%d", r->domid);
+	snprintf(kept, sizeof(kept), "%.50s-%d", r->name, r->domid);
+	if (j.said >= 0 && spawn(&j, rename))
+		waitpid(j.pid, &status, 0);
+	if (j.said >= 0)
+		close(j.said);
+	if (status != 0 || getrandom(random, sizeof(random), 0) != sizeof(random))
+		return false;
+	random[6] = (uint8_t)((random[6] & 0x0f) | 0x40); /* RFC 4122, 4.4: version 4 */
+	random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
+	record_uuid(random, uuid);
+	strcpy(next.uuid, uuid);
+	next.stage = STAGE_RESTARTING;
+	next.domid = -1;
+	write_down(&next);
+	strcpy(r->name, kept);
+	return true;
+}
+
+static void has_ended(struct record *r, unsigned code)
+{
+	enum config_action action;
+	char name[CONFIG_NAME_MAX + 1], why[300];
+	const char *what = record_end(r, code, time(NULL), &action);
+
+	strcpy(name, r->name);
+	if (action == ACTION_RENAME_RESTART && !step_aside(r)) {
+		again_soon = true; /* nothing is written yet */
+		return;
+	}
+	write_down(r);
+	happened(r->domid, name, record_ending(code), cause_of(r->domid, why, sizeof(why)), what);
+	again_soon = true;
+}
+
+static void look_at(const char *uuid, bool making)
+{
+	struct hcall_domain d = { 0 };
+	struct record r;
+	enum step step;
+	bool there;
+
+	if (job_of(uuid) || !record_read(uuid, &r))
+		return;
+	there = find_domain(uuid, &d);
+	if (there && r.domid != d.id)
+		r.domid = d.id;
+	step = record_next(&r, there ? &d : NULL, making, !there && is_left(r.domid));
+	switch (step) {
+	case STEP_NONE: break;
+	case STEP_WAIT: again_soon = true; break;
+	case STEP_ENDED: has_ended(&r, d.shutdown_code); break;
+	case STEP_FOLLOW:
+		r.stage = STAGE_RUNNING;
+		r.again = false;
+		write_down(&r);
+		break;
+	case STEP_DESTROY:
+		if (r.stage == STAGE_MAKING)
+			happened(r.domid, r.name, "its kr create was killed", NULL,
+				 "what was made is taken away");
+		start_job(&r, step, r.domid);
+		break;
+	case STEP_CREATE:
+		if (r.stage == STAGE_MAKING) { /* begin that again */
+			r.stage = STAGE_RESTARTING;
+			r.domid = -1;
+			write_down(&r);
+		}
+		start_job(&r, step, r.domid);
+		break;
+	case STEP_CLEAR: start_job(&r, step, r.domid); break;
+	case STEP_FORGET:
+		if (r.stage == STAGE_RUNNING || r.stage == STAGE_PRESERVED)
+			happened(r.domid, r.name, "destroyed", NULL, NULL);
+		record_remove(uuid);
+		break;
+	}
+	record_free(&r);
+}
+
+/* Is a kr create at work? It holds the lock; otherwise nobody gets it while *fd is held. */
+static bool making_now(int *fd)
+{
+	*fd = open(MAKER_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return *fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) < 0;
+}
+
+static void look_at_all(void)
+{
+	struct dirent *e;
+	bool making;
+	DIR *folder;
+	int lock;
+
+	again_soon = false;
+	folder = opendir(record_folder);
+	making = making_now(&lock);
+	while (folder && (e = readdir(folder)) != NULL) {
+		size_t n = strlen(e->d_name);
+		char uuid[RECORD_UUID];
+
+		if (n != RECORD_UUID - 1 + 5 || strcmp(e->d_name + n - 5, ".json") != 0)
+			continue;
+		snprintf(uuid, sizeof(uuid), "%.36s", e->d_name);
+		look_at(uuid, making);
+	}
+	if (folder)
+		closedir(folder);
+	if (lock >= 0)
+		close(lock);
+}
+
+/* ---- boot-time domains ------------------------------------------------------------------------------- */
+
+static void write_adopted(struct store_write *w, void *arg)
+{
+	const struct hcall_domain *d = arg;
+
+	store_below(w, "/local/domain/%u", d->id);
+	store_put(w, STORE_GUEST_READS, "", "%s", "");
+	store_put(w, STORE_GUEST_READS, "name", "boot-%u", d->id);
+	store_put(w, STORE_GUEST_READS, "domid", "%u", d->id);
+	store_put(w, STORE_GUEST_READS, "memory/target", "%llu", (unsigned long long)d->pages * 4);
+}
+
+/* Domains that the hypervisor made have no UUID and nobody who named them: they get a name, so that tools can speak of them. */
+static void adopt(void)
+{
+	static const uint8_t none[16];
+	struct hcall_domain d[64];
+	char name[32];
+	unsigned next = 1;
+	int n;
+
+	while ((n = hcall_domains(sys.hcall, next, d, 64)) > 0) {
+		for (int i = 0; i < n; i++) {
+			if (memcmp(d[i].uuid, none, sizeof(none)) != 0 || d[i].dying ||
+			    is_left(d[i].id))
+				continue;
+			snprintf(name, sizeof(name), "boot-%u", d[i].id);
+			if (store_transaction(sys.store, d[i].id, write_adopted, &d[i]))
+				happened(d[i].id, name, "found running since boot", NULL, "adopted");
+		}
+		next = d[n - 1].id + 1u;
+	}
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------- */
+
+static int take_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* False: it is to end. */
+static bool read_signals(int fd)
+{
+	struct signalfd_siginfo info;
+	bool go_on = true;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info))
+		go_on &= info.ssi_signo == SIGCHLD;
+	reap();
+	return go_on;
+}
+
+/* All events mean the same: look. -1: the daemon is gone. */
+static int read_events(void)
+{
+	static struct client_event e;
+	int got, n = 0;
+
+	while ((got = client_event(sys.store, &e, false)) > 0)
+		n++;
+	return got < 0 ? -1 : n;
+}
+
+/* A record that somebody begins; until it is finished we look again and again. */
+static int watch_records(void)
+{
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	record_prepare();
+	if (fd >= 0 && inotify_add_watch(fd, record_folder, IN_MOVED_TO) < 0)
+		say("%s: %s", record_folder, strerror(errno));
+	return fd;
+}
+
+static void drain(int fd)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+
+	while (read(fd, events, sizeof(events)) > 0)
+		;
+}
+
+static int serve(int signals, int records)
+{
+	struct pollfd p[3] = { { signals, POLLIN, 0 },
+			       { client_fd(sys.store), POLLIN, 0 },
+			       { records, POLLIN, 0 } };
+
+	for (;;) {
+		drain(records); /* our own, too */
+		look_at_all();
+		if (read_events() != 0) /* some came with answers meanwhile */
+			again_soon = true;
+		if (poll(p, 3, again_soon ? SOON_MS : -1) < 0 && errno != EINTR)
+			return 1;
+		if (!read_signals(signals))
+			return 0;
+		if (read_events() < 0) {
+			say("the store daemon is gone");
+			return 1;
+		}
+	}
+}
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "kr-supervisor: %s: %s\n", what, why);
+	exit(1);
+}
+
+/* One of us; the lock ends with the process and is not handed on to kr. */
+static void take_lock(void)
+{
+	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		die(LOCK_FILE, errno == EWOULDBLOCK ? "another one is running" : strerror(errno));
+}
+
+static void write_pid(const char *path)
+{
+	FILE *f = path ? fopen(path, "we") : NULL;
+
+	if (path && (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f) != 0))
+		die(path, strerror(errno));
+}
+
+static const struct option options[] = { { "help", 0, NULL, 'h' },
+					 { "interactive", 0, NULL, 'i' },
+					 { "kr", 1, NULL, 'k' },
+					 { "pid-file", 1, NULL, 'p' },
+					 { NULL, 0, NULL, 0 } };
+static const char help[] =
+    "Usage: kr-supervisor [options]: follows guests, as their on_poweroff and its like say\n"
+    "  -h, --help           this text\n"
+    "  -i, --interactive    stay in the foreground and print messages\n"
+    "      --kr PATH        the kr that does the work (/usr/sbin/kr)\n"
+    "      --pid-file FILE  write the process number there\n";
+
+int main(int argc, char **argv)
+{
+	const char *pid_file = NULL;
+	struct fault f;
+	int ch, signals;
+
+	while ((ch = getopt_long(argc, argv, "hi", options, NULL)) != -1) {
+		switch (ch) {
+		case 'h': fputs(help, stdout); return 0;
+		case 'i': foreground = true; break;
+		case 'k': kr_path = optarg; break;
+		case 'p': pid_file = optarg; break;
+		default: fputs(help, stderr); return 2;
+		}
+	}
+	if (optind < argc) {
+		fputs(help, stderr);
+		return 2;
+	}
+	if (!system_open(&sys, SYSTEM_STORE, &f))
+		die("the system", f.text);
+	if (client_watch(sys.store, "@releaseDomain", "gone") ||
+	    client_watch(sys.store, "@introduceDomain", "new"))
+		die("the store", "it takes no watch");
+	if (!foreground && daemon(0, 0) < 0)
+		die("daemon", strerror(errno));
+	openlog("kr-supervisor", LOG_PID, LOG_DAEMON);
+	take_lock();
+	write_pid(pid_file);
+	signals = take_signals();
+	adopt();
+	return serve(signals, watch_records());
+}

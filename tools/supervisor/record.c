@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See record.h. */
+#include "record.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <xen/sched.h>
+
+#define PATH_LEN 256
+
+const char *record_folder = RECORD_FOLDER;
+
+static const char *const stage_names[NR_STAGES] = { "making", "running", "ending", "restarting",
+						    "preserved" };
+static const char *const on_names[NR_ENDINGS] = { "on_poweroff", "on_reboot", "on_crash",
+						  "on_watchdog" };
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+void record_prepare(void)
+{
+	char path[PATH_LEN];
+
+	snprintf(path, sizeof(path), "%s", record_folder);
+	for (char *p = path + 1; *p; p++)
+		if (*p == '/') {
+			*p = 0;
+			mkdir(path, 0755);
+			*p = '/';
+		}
+	mkdir(path, 0700);
+}
+
+static json_t *to_json(const struct record *r)
+{
+	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:b, s:s*, s:s*, s:s*, s:s*}", "uuid", r->uuid,
+			      "name", r->name, "domid", r->domid, "stage", stage_names[r->stage],
+			      "again", (int)r->again, "file", r->file, "folder", r->folder,
+			      "config", r->config, "overrides", r->overrides);
+	json_t *times = json_array();
+
+	for (unsigned i = 0; i < NR_ENDINGS; i++)
+		json_object_set_new(o, on_names[i], json_string(config_action_name(r->on[i])));
+	for (unsigned i = 0; i < RECORD_HISTORY && r->restarted[i]; i++)
+		json_array_append_new(times, json_integer((json_int_t)r->restarted[i]));
+	json_object_set_new(o, "restarted", times);
+	return o;
+}
+
+/* All of it on the disk before it gets its name. */
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	size_t n = strlen(text);
+	bool ok = fd >= 0;
+
+	while (ok && n) {
+		ssize_t done = write(fd, text, n);
+
+		ok = done > 0 || (done < 0 && errno == EINTR);
+		text += done > 0 ? done : 0;
+		n -= done > 0 ? (size_t)done : 0;
+	}
+	ok = ok && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+bool record_write(const struct record *r, struct fault *f)
+{
+	char path[PATH_LEN], new[PATH_LEN];
+	json_t *o = to_json(r);
+	char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+	bool ok;
+
+	json_decref(o);
+	if (!text) /* a file in another coding than UTF-8, say */
+		return fault_set(f, F_CONFIG_SYNTAX,
+				 "%s: the configuration is not written in UTF-8", r->name);
+	record_prepare();
+	snprintf(path, sizeof(path), "%s/%s.json", record_folder, r->uuid);
+	snprintf(new, sizeof(new), "%s/.%s.%d", record_folder, r->uuid, (int)getpid());
+	ok = write_file(new, text) && rename(new, path) == 0;
+	if (!ok) {
+		fault_fill(f, F_FILE_ACCESS, "%s: %s", path, strerror(errno));
+		unlink(new);
+	}
+	free(text);
+	return ok;
+}
+
+static char *copy_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? strdup(text) : NULL;
+}
+
+static bool index_of(const json_t *o, const char *key, const char *const *names, int n, int *index)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	for (*index = 0; text && *index < n; ++*index)
+		if (strcmp(names[*index], text) == 0)
+			return true;
+	return false;
+}
+
+static bool from_json(const json_t *o, struct record *r)
+{
+	const char *actions[NR_ACTIONS];
+	const char *uuid = json_string_value(json_object_get(o, "uuid"));
+	const char *name = json_string_value(json_object_get(o, "name"));
+	const json_t *times = json_object_get(o, "restarted");
+	int n;
+
+	if (!uuid || !name || strlen(uuid) >= sizeof(r->uuid) || strlen(name) >= sizeof(r->name) ||
+	    !index_of(o, "stage", stage_names, NR_STAGES, &n))
+		return false;
+	r->stage = (enum stage)n;
+	for (int i = 0; i < NR_ACTIONS; i++)
+		actions[i] = config_action_name((enum config_action)i);
+	for (int i = 0; i < NR_ENDINGS; i++) {
+		if (!index_of(o, on_names[i], actions, NR_ACTIONS, &n))
+			return false;
+		r->on[i] = (enum config_action)n;
+	}
+	strcpy(r->uuid, uuid);
+	strcpy(r->name, name);
+	r->domid = (int)json_integer_value(json_object_get(o, "domid"));
+	r->again = json_is_true(json_object_get(o, "again"));
+	for (unsigned i = 0; i < RECORD_HISTORY; i++)
+		r->restarted[i] = json_integer_value(json_array_get(times, i));
+	r->file = copy_of(o, "file");
+	r->folder = copy_of(o, "folder");
+	r->config = copy_of(o, "config");
+	r->overrides = copy_of(o, "overrides");
+	return true;
+}
+
+bool record_read(const char *uuid, struct record *r)
+{
+	char path[PATH_LEN];
+	json_t *o;
+	bool ok;
+
+	*r = (struct record){ .domid = -1 };
+	snprintf(path, sizeof(path), "%s/%.36s.json", record_folder, uuid);
+	o = json_load_file(path, 0, NULL);
+	ok = o && from_json(o, r) && strcmp(r->uuid, uuid) == 0;
+	json_decref(o);
+	if (!ok)
+		record_free(r);
+	return ok;
+}
+
+void record_free(struct record *r)
+{
+	free(r->file);
+	free(r->folder);
+	free(r->config);
+	free(r->overrides);
+	*r = (struct record){ .domid = -1 };
+}
+
+void record_remove(const char *uuid)
+{
+	char path[PATH_LEN];
+
+	snprintf(path, sizeof(path), "%s/%.36s.json", record_folder, uuid);
+	unlink(path);
+}
+
+void record_uuid(const uint8_t *u, char text[RECORD_UUID])
+{
+	snprintf(text, RECORD_UUID,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		 u[15]);
+}
+
+/* ---- what is due ------------------------------------------------------------------------------------- */
+
+static int ending_of(unsigned code)
+{
+	switch (code) {
+	case SHUTDOWN_poweroff: return END_POWEROFF;
+	case SHUTDOWN_reboot: return END_REBOOT;
+	case SHUTDOWN_crash: return END_CRASH;
+	case SHUTDOWN_watchdog: return END_WATCHDOG;
+	default: return -1;
+	}
+}
+
+const char *record_ending(unsigned code)
+{
+	int n = ending_of(code);
+
+	return n < 0 ? NULL : on_names[n] + strlen("on_");
+}
+
+/* First the domain goes, then what belonged to it, then `at_last`. */
+static enum step take_away(const struct hcall_domain *d, bool left, enum step at_last)
+{
+	if (d)
+		return d->dying ? STEP_WAIT : STEP_DESTROY;
+	return left ? STEP_CLEAR : at_last;
+}
+
+enum step record_next(const struct record *r, const struct hcall_domain *d, bool making, bool left)
+{
+	switch (r->stage) {
+	case STAGE_MAKING:
+		if (making)
+			return STEP_WAIT;
+		/* Its maker was killed, and maybe only before it said that all is done. */
+		if (d && !d->paused && !d->dying)
+			return STEP_FOLLOW;
+		return take_away(d, left, r->again ? STEP_CREATE : STEP_FORGET);
+	case STAGE_RUNNING:
+		if (d && !d->dying)
+			return d->shutdown && ending_of(d->shutdown_code) >= 0 ? STEP_ENDED
+									       : STEP_NONE;
+		return take_away(d, left, STEP_FORGET);
+	case STAGE_PRESERVED: return d && !d->dying ? STEP_NONE : take_away(d, left, STEP_FORGET);
+	case STAGE_ENDING: return take_away(d, left, STEP_FORGET);
+	default: return take_away(d, left, STEP_CREATE);
+	}
+}
+
+/* As many restarts as are remembered, all of them lately: it would go on like that. */
+static bool too_often(const struct record *r, int64_t now)
+{
+	int64_t first = r->restarted[RECORD_HISTORY - 1];
+
+	return first && now - first < RECORD_SOON;
+}
+
+const char *record_end(struct record *r, unsigned code, int64_t now, enum config_action *action)
+{
+	const char *what;
+
+	*action = r->on[ending_of(code)];
+	what = config_action_name(*action);
+	if ((*action == ACTION_RESTART || *action == ACTION_RENAME_RESTART)) {
+		if (too_often(r, now)) {
+			*action = ACTION_DESTROY;
+			what = "destroy: it was restarted too often";
+		} else {
+			memmove(r->restarted + 1, r->restarted,
+				(RECORD_HISTORY - 1) * sizeof(r->restarted[0]));
+			r->restarted[0] = now;
+		}
+	}
+	r->stage = *action == ACTION_DESTROY   ? STAGE_ENDING
+		   : *action == ACTION_RESTART ? STAGE_RESTARTING
+					       : STAGE_PRESERVED;
+	return what;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------ */
+
+void event_append(int domid, const char *name, const char *what, const char *why, const char *action)
+{
+	json_t *o = json_pack("{s:I, s:i, s:s, s:s, s:s*, s:s*}", "time", (json_int_t)time(NULL),
+			      "domid", domid, "name", name, "what", what, "why", why, "action",
+			      action);
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	FILE *file;
+
+	mkdir("/var/log/krypton", 0750);
+	file = text ? fopen(EVENTS_FILE, "ae") : NULL;
+	if (file) {
+		fprintf(file, "%s\n", text);
+		fclose(file);
+	}
+	free(text);
+	json_decref(o);
+}
