@@ -4,6 +4,7 @@ The store daemon on this host: Debian's own clients, domains' rings, kill -9, li
 operations as Debian's daemon. Xen is tests/stored/fakexen.c.
 """
 import os
+import re
 import signal
 import socket
 import struct
@@ -39,6 +40,18 @@ def stores(tmp_path):
     yield start
     for store in running:
         store.stop()
+
+
+def test_every_option_is_in_the_manual():
+    text = subprocess.run([str(BUILD / "sim/kr-stored"), "--help"], stdout=subprocess.PIPE, universal_newlines=True,
+                          check=True).stdout
+    manual = (TOP / "tools/stored/kr-stored.8").read_text()
+    options = re.findall(r"(-[A-Za-z]), -(-[a-z-]+)", text)
+    assert len(options) > 15
+    for short, long in options:
+        named = r"\.It Fl %s , %s\b" % (short[1:], long)
+        assert re.search(named, manual) or short in ("-I", "-K", "-w"), "kr-stored.8 lacks %s" % short
+
 
 
 def tool(store, name, *args, **more):

@@ -20,25 +20,20 @@ static struct conn *dirty;
 
 /* By id; the surroundings know their connections themselves, this is for the journal. */
 #define BUCKETS 1024
-static struct conn_bucket {
-	struct conn **conn;
-	uint32_t n, size;
-} buckets[BUCKETS];
+static struct conn *buckets[BUCKETS];
 
 struct conn *conn_find(uint32_t id)
 {
-	struct conn_bucket *b = &buckets[id % BUCKETS];
+	struct conn *c = buckets[id % BUCKETS];
 
-	for (uint32_t i = 0; i < b->n; i++)
-		if (b->conn[i]->id == id)
-			return b->conn[i];
-	return NULL;
+	while (c && c->id != id)
+		c = c->next_in_bucket;
+	return c;
 }
 
 struct conn *conn_new(uint32_t id, domid dom, bool is_ring)
 {
-	struct conn_bucket *b = &buckets[id % BUCKETS];
-	struct conn *c = must_alloc(sizeof(*c));
+	struct conn **bucket = &buckets[id % BUCKETS], *c = must_alloc(sizeof(*c));
 
 	memset(c, 0, sizeof(*c));
 	c->id = id;
@@ -51,11 +46,8 @@ struct conn *conn_new(uint32_t id, domid dom, bool is_ring)
 		conns->prev = c;
 	conns = c;
 	nr_conns++;
-	if (b->n == b->size) {
-		b->size = b->size ? 2 * b->size : 1;
-		b->conn = must_realloc((void *)b->conn, b->size * sizeof(struct conn *));
-	}
-	b->conn[b->n++] = c;
+	c->next_in_bucket = *bucket;
+	*bucket = c;
 	return c;
 }
 
@@ -94,7 +86,7 @@ void conn_reset(struct conn *c)
 
 void conn_free(struct conn *c)
 {
-	struct conn_bucket *b = &buckets[c->id % BUCKETS];
+	struct conn **bucket = &buckets[c->id % BUCKETS];
 
 	if (c->host && conn_leaves)
 		conn_leaves(c);
@@ -106,13 +98,9 @@ void conn_free(struct conn *c)
 			at = &(*at)->next_dirty;
 		*at = c->next_dirty;
 	}
-	for (uint32_t i = 0; i < b->n; i++)
-		if (b->conn[i] == c)
-			b->conn[i] = b->conn[--b->n];
-	if (b->n == 0) {
-		free((void *)b->conn);
-		*b = (struct conn_bucket){ 0 };
-	}
+	while (*bucket != c)
+		bucket = &(*bucket)->next_in_bucket;
+	*bucket = c->next_in_bucket;
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -233,12 +221,10 @@ void conn_sent(struct conn *c, size_t n)
 	if (c->pending)
 		forget_pending(c, c->out_done);
 	if (c->out_at == c->out_end) {
-		c->out_at = c->out_end = 0;
-		if (c->out_size > 512) {
-			free(c->out);
-			c->out = NULL;
-			c->out_size = 0;
-		}
+		/* Most connections are silent most of the time: nothing is kept for them. */
+		free(c->out);
+		c->out = NULL;
+		c->out_at = c->out_end = c->out_size = 0;
 	}
 }
 

@@ -122,8 +122,9 @@ struct conn {
 	uint32_t next_txn;
 
 	struct conn *next, *prev; /* all connections */
-	void *host;               /* the surroundings' */
-	bool dirty;               /* on the list of those with fresh output */
+	struct conn *next_in_bucket;
+	void *host; /* the surroundings' */
+	bool dirty; /* on the list of those with fresh output */
 	struct conn *next_dirty;
 };
 
