@@ -154,7 +154,7 @@ int op_write(struct request *r)
 int op_mkdir(struct request *r)
 {
 	struct change ch = { .kind = CHANGE_MAKE };
-	struct node *node, *above;
+	struct node *node, *above = NULL;
 	int err = request_path(r);
 
 	if (err)
