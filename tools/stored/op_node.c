@@ -124,7 +124,7 @@ int op_write(struct request *r)
 {
 	char *zero = memchr(r->payload, 0, r->m->len);
 	struct change ch = { .kind = CHANGE_VALUE };
-	struct node *node, *above;
+	struct node *node = NULL, *above = NULL;
 	bool relative;
 	size_t len;
 	int err;
