@@ -67,7 +67,7 @@ static int with_state(struct domctl_call *c, use_state *use)
 	size_t used;
 	int err;
 
-	err = control_hold(c->d);
+	err = control_hold(c->v->domain, c->d);
 	if (err)
 		return err;
 	err = buffer_get(&b, c->d, state_size(c->d));
@@ -163,7 +163,7 @@ int domctl_set_state(struct domctl_call *c)
 
 	if (c->d == c->v->domain)
 		return refuse(R_NOT_ON_SELF, c->d->id, 0, c->op.cmd);
-	err = control_hold(c->d);
+	err = control_hold(c->v->domain, c->d);
 	if (err)
 		return err;
 	err = buffer_get(&b, c->d, h->size);

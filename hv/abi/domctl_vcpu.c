@@ -76,7 +76,7 @@ int domctl_set_context(struct domctl_call *c)
 		return refuse(R_VCPU_RANGE, c->op.u.vcpucontext.vcpu, c->d->max_vcpus, c->d->id);
 	if (!handle_gva(c->op.u.vcpucontext.ctxt).a)
 		return refuse(R_CONTEXT_NONE, v->id, 0, c->d->id);
-	err = control_hold(c->d);
+	err = control_hold(c->v->domain, c->d);
 	if (err)
 		return err;
 	err = set_context(c, v);
@@ -94,7 +94,7 @@ int domctl_get_context(struct domctl_call *c)
 		return refuse(R_VCPU_RANGE, c->op.u.vcpucontext.vcpu, c->d->max_vcpus, c->d->id);
 	if (!read_once(&v->initialised))
 		return refuse(R_CONTEXT_NOT_YET, v->id, 0, c->d->id);
-	err = control_hold(c->d);
+	err = control_hold(c->v->domain, c->d);
 	if (err)
 		return err;
 	arch_vcpu_get_context(v, &context);

@@ -115,7 +115,7 @@ static void impossible_configurations_are_refused_by_name(void **state)
 		{ { .max_vcpus = 0 }, R_BAD_VCPU_COUNT },
 		{ { .max_vcpus = MAX_VCPUS + 1 }, R_BAD_VCPU_COUNT },
 		{ { .max_vcpus = 1, .max_evtchn = 1 }, R_BAD_EVTCHN_LIMIT },
-		{ { .max_vcpus = 1, .max_evtchn = EVTCHN_2L_NR_CHANNELS + 1 }, R_BAD_EVTCHN_LIMIT },
+		{ { .max_vcpus = 1, .max_evtchn = EVTCHN_MAX_PORTS + 1 }, R_BAD_EVTCHN_LIMIT },
 		{ { .max_vcpus = 1, .max_grant_frames = GNTTAB_MAX_FRAMES + 1 }, R_BAD_GRANT_LIMIT },
 		{ { .max_vcpus = 1, .max_maptrack_frames = MAPTRACK_MAX_FRAMES + 1 },
 		  R_BAD_MAPTRACK_LIMIT },

@@ -592,17 +592,48 @@ static void a_domain_is_held_by_one_at_a_time(void **state)
 	id = create(1);
 	d = domain_find(id);
 	pauses = d->pause_count;
-	assert_int_equal(control_hold(d), 0);
+	assert_int_equal(control_hold(d0, d), 0);
 	assert_int_equal(d->pause_count, pauses + 1);
-	assert_int_equal(control_hold(d), -ERR_RESTART);
+	assert_int_equal(control_hold(d0, d), -ERR_RESTART);
 	assert_int_equal(control_destroy(d), -ERR_RESTART);
 	assert_false(d->dying);
 	control_release(d);
 	assert_int_equal(d->pause_count, pauses);
 	assert_int_equal(control_destroy(d), -ERR_RESTART);
 	assert_true(d->dying);
-	assert_int_equal(control_hold(d), -EINVAL);
+	assert_int_equal(control_hold(d0, d), -EINVAL);
 	assert_int_equal(reason_last()->id, R_DOMAIN_DYING);
+	sim_end_machine();
+}
+
+/* A toolstack's domain that ends while it holds another does not leave that one paused. */
+static void a_domain_is_let_go_when_its_holder_ends(void **state)
+{
+	struct domain *d, *other;
+	uint32_t pauses;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	d = domain_find(id);
+	pauses = d->pause_count;
+	other = sim_caller(ROLE_CONTROL);
+	assert_int_equal(control_hold(other, d), 0);
+	/* It is gone before it lets go, in the middle of waiting. */
+	store_release(&d->control_busy, false);
+	assert_int_equal(d->pause_count, pauses + 1);
+	sim_end(other);
+	assert_int_equal(d->pause_count, pauses);
+	assert_false(d->control_held);
+	/* Whoever held it meanwhile keeps it. */
+	other = sim_caller(ROLE_CONTROL);
+	assert_int_equal(control_hold(d0, d), 0);
+	store_release(&d->control_busy, false);
+	sim_end(other);
+	assert_int_equal(d->pause_count, pauses + 1);
+	assert_int_equal(control_hold(d0, d), 0);
+	control_release(d);
+	assert_int_equal(d->pause_count, pauses);
 	sim_end_machine();
 }
 
@@ -644,6 +675,7 @@ int main(void)
 		cmocka_unit_test(paging_memory_comes_on_top_of_the_rest),
 		cmocka_unit_test(ranges_that_wrap_are_refused),
 		cmocka_unit_test(a_domain_is_held_by_one_at_a_time),
+		cmocka_unit_test(a_domain_is_let_go_when_its_holder_ends),
 		cmocka_unit_test(a_device_model_serves_one_domain_for_good),
 	};
 

@@ -577,8 +577,10 @@ static void claim_is_kept_and_given_back(void **state)
 	other = make(0, 16, false);
 	assert_int_equal(claim(other, 0), 0);
 	assert_int_equal(other->mem.claimed, 0);
+	assert_int_equal(domain_mem_asked(), 0);
 	assert_int_equal(claim(other, 100), 0);
 	assert_int_equal(other->mem.claimed, 84);
+	assert_int_equal(domain_mem_asked(), 84);
 	assert_int_equal(claim(other, 50), 0); /* it has more */
 	assert_int_equal(other->mem.claimed, 84);
 	assert_int_equal(claim(other, 15), -EINVAL);

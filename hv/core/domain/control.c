@@ -55,7 +55,7 @@ bool domain_off_cpu(const struct domain *d)
 	return true;
 }
 
-int control_hold(struct domain *d)
+int control_hold(const struct domain *by, struct domain *d)
 {
 	if (atomic_xchg(&d->control_busy, true))
 		return -ERR_RESTART;
@@ -66,6 +66,7 @@ int control_hold(struct domain *d)
 	if (!d->control_held)
 		domain_pause(d);
 	d->control_held = true;
+	d->control_holder = by->id;
 	if (domain_off_cpu(d))
 		return 0;
 	store_release(&d->control_busy, false);
@@ -77,6 +78,37 @@ void control_release(struct domain *d)
 	d->control_held = false;
 	domain_unpause(d);
 	store_release(&d->control_busy, false);
+}
+
+/* Domains looked at in one step. */
+#define LET_GO_STEP 64u
+
+/* False: somebody is at work on `d`. */
+static bool let_go(const struct domain *by, struct domain *d)
+{
+	if (atomic_xchg(&d->control_busy, true))
+		return false;
+	if (d->control_held && d->control_holder == by->id) {
+		d->control_held = false;
+		domain_unpause(d);
+	}
+	store_release(&d->control_busy, false);
+	return true;
+}
+
+int control_let_go_step(const struct domain *by, uint32_t *next)
+{
+	for (unsigned i = 0; i < LET_GO_STEP; i++) {
+		struct domain *d = domain_from(*next);
+
+		if (!d)
+			return 0;
+		/* It is busy itself: with this step. */
+		if (d != by && !let_go(by, d))
+			return -ERR_RESTART;
+		*next = d->id + 1u;
+	}
+	return -ERR_RESTART;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */
@@ -102,9 +134,7 @@ void control_memory(struct control_memory *m)
 
 	frame_stats(&s);
 	*m = (struct control_memory){ .total = s.total, .dirty = s.dirty };
-	for (struct domain *d = domain_first(); d; d = domain_next(d))
-		if (read_once(&d->mem.asked))
-			m->claimed += read_once(&d->mem.claimed);
+	m->claimed = domain_mem_asked();
 	promised = s.claimed > m->claimed ? s.claimed - m->claimed : 0;
 	m->free = s.free + s.never > promised ? s.free + s.never - promised : 0;
 }

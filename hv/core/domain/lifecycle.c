@@ -169,6 +169,7 @@ void domain_starves_us(struct domain *d)
 
 enum destroy_phase {
 	DESTROY_VCPUS, /* until no CPU runs or holds one */
+	DESTROY_HOLDS, /* domains that it was holding still */
 	DESTROY_LINES, /* host interrupts that it was given */
 	DESTROY_EVTCHN,
 	DESTROY_GNTTAB,
@@ -264,6 +265,8 @@ static int destroy_phase_step(struct domain *d)
 {
 	switch (d->destroy_phase) {
 	case DESTROY_VCPUS: return domain_off_cpu(d) ? 0 : -ERR_RESTART;
+	case DESTROY_HOLDS:
+		return d->roles & ROLE_CONTROL ? control_let_go_step(d, &d->destroy_next) : 0;
 	case DESTROY_LINES: return lines_step(d);
 	case DESTROY_EVTCHN: return evtchn_destroy_step(d);
 	case DESTROY_GNTTAB: return gnttab_destroy_step(d);

@@ -23,6 +23,30 @@
 
 /* ---- accounting ------------------------------------------------------------------------------ */
 
+static uint64_t asked; /* [a] the sum of asked_of() over all domains */
+
+/* What a toolstack was promised for it and has not come. */
+static uint64_t asked_of(const struct domain_mem *mem)
+{
+	return mem->asked ? mem->claimed : 0;
+}
+
+uint64_t domain_mem_asked(void)
+{
+	return read_once(&asked);
+}
+
+/* What the domain was promised is `n` now, and whether a toolstack asked for it. */
+static void set_claim(struct domain_mem *mem, uint64_t n, bool by_toolstack) HOLDS(mem->lock)
+{
+	uint64_t before = asked_of(mem);
+
+	mem->claimed = n;
+	write_once(&mem->asked, by_toolstack);
+	if (asked_of(mem) != before)
+		(void)atomic_add(&asked, asked_of(mem) - before);
+}
+
 int domain_mem_init(struct domain *d, uint64_t max_frames)
 {
 	if (!heap_claim(max_frames))
@@ -38,7 +62,9 @@ void domain_mem_destroy(struct domain *d)
 	assert_always(d->mem.used == d->mem.held && d->mem.parked == 0,
 		      "a domain's memory is given up before the domain is");
 	heap_unclaim(d->mem.claimed);
-	d->mem.claimed = 0;
+	lock_take(&d->mem.lock);
+	set_claim(&d->mem, 0, false);
+	lock_release(&d->mem.lock);
 }
 
 /* Takes the claim first; *own says how much of it that was. */
@@ -57,7 +83,7 @@ static int take(struct domain *d, uint64_t n, uint64_t *own)
 	} else if (n > *own && !heap_claim(n - *own)) {
 		err = refuse(R_NO_MEMORY, d->id, heap_available() + *own, n);
 	} else {
-		mem->claimed -= *own;
+		set_claim(mem, mem->claimed - *own, mem->asked);
 		mem->used += n;
 	}
 	lock_release(&mem->lock);
@@ -70,7 +96,7 @@ static void untake(struct domain *d, uint64_t n, uint64_t own)
 	own = MIN(n, own);
 	lock_take(&d->mem.lock);
 	d->mem.used -= n;
-	d->mem.claimed += own;
+	set_claim(&d->mem, d->mem.claimed + own, d->mem.asked);
 	lock_release(&d->mem.lock);
 	heap_unclaim(n - own);
 }
@@ -106,18 +132,18 @@ int domain_mem_claim(struct domain *d, uint64_t total)
 	lock_take(&mem->lock);
 	if (total == 0) {
 		heap_unclaim(mem->claimed);
-		mem->claimed = 0;
+		set_claim(mem, 0, false);
 	} else if (total < mem->used || total > mem->max) {
 		err = refuse(R_CLAIM_RANGE, d->id, mem->max, total);
 	} else if (total - mem->used > mem->claimed) {
 		more = total - mem->used - mem->claimed;
 		if (heap_claim(more))
-			mem->claimed += more;
+			set_claim(mem, mem->claimed + more, true);
 		else
 			err = refuse(R_NO_MEMORY, d->id, heap_available(), more);
 	}
-	if (!err)
-		write_once(&mem->asked, total != 0);
+	if (!err && total)
+		set_claim(mem, mem->claimed, true);
 	lock_release(&mem->lock);
 	return err;
 }

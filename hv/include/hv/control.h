@@ -21,11 +21,13 @@ bool domain_off_cpu(const struct domain *d);
 
 /*
  * Hold `d` still: 0 once no CPU has any of its vCPUs, and until control_release(); -ERR_RESTART: they are on their
- * way, or another caller has it: enter the call again. A call that never comes back leaves the domain held until the next one
- * releases it. R_DOMAIN_DYING.
+ * way, or another caller has it: enter the call again. A call of `by` that never comes back leaves the domain held until the next one
+ * releases it, or until `by` ends. R_DOMAIN_DYING.
  */
-MUST_USE int control_hold(struct domain *d);
+MUST_USE int control_hold(const struct domain *by, struct domain *d);
 void control_release(struct domain *d);
+/* `by` ends: what it was holding goes on. A step; *next begins with 0; -ERR_RESTART until all domains were looked at. */
+MUST_USE int control_let_go_step(const struct domain *by, uint32_t *next);
 
 /* One more step of destruction by whoever asks; -ERR_RESTART until everything is given back. */
 MUST_USE int control_destroy(struct domain *d);

@@ -109,6 +109,7 @@ struct domain {
 	uint32_t ssid;           /* [c] */
 	uint32_t control_pauses; /* [domain lock, a] of pause_count: by toolstacks (hv/control.h) */
 	bool control_held; /* [who made control_busy] of pause_count: one, while a toolstack reads or writes its state */
+	domid_t control_holder; /* [the same] that toolstack's domain */
 	bool control_busy; /* [a] somebody is inside domain_destroy_step(), or between control_hold() and _release() */
 	uint32_t suspend_port; /* [domain lock] told instead of VIRQ_DOM_EXC when it suspends, 0: none */
 	uint32_t pool_base; /* [domain lock] of the pool's ceiling: what is not the toolstack's paging memory */
@@ -203,6 +204,8 @@ void domain_mem_give(struct domain *d, uint64_t n);
 void domain_mem_limit(struct domain *d, uint64_t max);
 /* Promise `d` so much that it can grow to `total` frames; 0: take the promise back. R_CLAIM_*, R_NO_MEMORY. */
 MUST_USE int domain_mem_claim(struct domain *d, uint64_t total);
+/* What of all such promises is still to come. */
+uint64_t domain_mem_asked(void);
 
 /*
  * Allocate 2^order frames for `d` and map them at `*g` as RAM. Of a direct-mapped domain, while it is BUILDING:
