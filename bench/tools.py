@@ -16,12 +16,35 @@ from dom0 import Dom0  # noqa: E402
 from guests import SLEEPS  # noqa: E402
 
 LISTED = 50
+MEGABYTES = 16
 
 
 def small(name, *lines):
     """A guest that sleeps."""
     return "config %s memory=8 \"kernel='/guest/sleeps'\" \"ramdisk=''\" %s" % (
         name, " ".join('"%s"' % line for line in lines))
+
+
+def devices(dom0, timed):
+    """TCP and a disk between dom0 and a guest: what MEGABYTES of each cost."""
+    dom0.ok("dd if=/dev/zero of=/tmp/big bs=1M count=%d 2>/dev/null; config d memory=96 "
+            "\"disk=['/tmp/big,raw,xvda,w']\" \"vif=['bridge=xenbr0']\"; xl create -q /tmp/d.cfg" % MEGABYTES, 120)
+    dom0.ok("booted d 300", 300)
+    dom0.ok("inside d 'ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up; ping -c 3 10.0.0.1' 120", 300)
+
+    def inside(command):
+        return int(dom0.ok("inside d '/bin/probe time \"%s\"' 120" % command, 300).split()[-1])
+
+    for _ in range(2):              # the first makes rings' pages and neighbours known
+        # What listens must not see the end of its own input, or it ends.
+        dom0.ok("inside d '(sleep 9999 | nc -l -p 5000 | wc -c >/tmp/n &); sleep 1'", 60)
+        sent = timed("dd if=/dev/zero bs=64k count=%d 2>/dev/null | nc 10.0.0.2 5000" % (16 * MEGABYTES))
+        assert dom0.ok("inside d 'sleep 1; cat /tmp/n'", 60).split()[-1] == str(MEGABYTES << 20)
+    yield "TCP from dom0 to a guest, %d MiB" % MEGABYTES, sent
+    yield "disk read by a guest (loop, blkback), %d MiB" % MEGABYTES, inside("dd if=/dev/xvda of=/dev/null bs=1M")
+    yield "disk write by a guest, %d MiB" % MEGABYTES, inside(
+        "dd if=/dev/zero of=/dev/xvda bs=1M count=%d conv=fsync" % MEGABYTES)
+    dom0.ok("xl destroy d")
 
 
 def rows(dom0, listed):
@@ -45,7 +68,10 @@ def rows(dom0, listed):
     yield "event round trip, dom0 to a guest and back", int(
         dom0.ok("xc roundtrip %s %s" % (domid, found.group(1)), 120))
     yield "grant map and unmap by gntdev", int(dom0.ok("xc grant %s %s" % (domid, found.group(2)), 120))
+    dom0.ok("inside a 'killall -STOP probe'")
+    yield "event send to a guest that has one", int(dom0.ok("xc send %s %s" % (domid, found.group(1)), 120))
     dom0.ok("xl destroy a")
+    yield from devices(dom0, timed)
     for n in range(listed):
         dom0.ok("%s; xl create -q /tmp/l%d.cfg" % (small("l%d" % n), n), 120)
     yield "xl list, dom0 and %d more" % listed, timed("xl list >/dev/null")

@@ -135,6 +135,21 @@ static int roundtrip(xc_interface *xch, char **arg)
 	return 0;
 }
 
+/* An event to a guest that has not handled the one before: the hypercall, and the device around it. */
+static int sends(xc_interface *xch, char **arg)
+{
+	xenevtchn_handle *e = xenevtchn_open(NULL, 0);
+	xenevtchn_port_or_error_t port = e ? xenevtchn_bind_interdomain(e, strtoul(arg[0], NULL, 0),
+									strtoul(arg[1], NULL, 0))
+					   : -1;
+
+	(void)xch;
+	if (port < 0)
+		return -1;
+	printf("%" PRIu64 "\n", SHORTEST(1000, if (xenevtchn_notify(e, port)) return -1));
+	return 0;
+}
+
 /* Map and unmap a page of the guest's `serve` by gntdev. */
 static int grant(xc_interface *xch, char **arg)
 {
@@ -182,6 +197,7 @@ static const struct {
 	{ "null", "", 0, null },
 	{ "serve", "", 0, serve },
 	{ "roundtrip", " DOMID PORT", 2, roundtrip },
+	{ "send", " DOMID PORT", 2, sends },
 	{ "grant", " DOMID REF", 2, grant },
 	{ "time", " COMMAND", 1, duration },
 };
@@ -193,7 +209,8 @@ int main(int argc, char **argv)
 			continue;
 		xc_interface *xch = xc_interface_open(NULL, NULL, 0);
 
-		if ((!xch && commands[i].run != serve) || commands[i].run(xch, argv + 2)) {
+		if ((!xch && commands[i].run != serve && commands[i].run != duration) ||
+		    commands[i].run(xch, argv + 2)) {
 			perror(argv[1]);
 			return 1;
 		}
