@@ -140,6 +140,45 @@ static void events_survive_spurious_interrupts(void **state)
 	}
 }
 
+/* A set of one CPU, of those that there are. */
+static struct cpuset one_of(unsigned cpus)
+{
+	struct cpuset set = { .bits = { 0 } };
+
+	cpuset_set(&set, (unsigned)sim_random(cpus));
+	return set;
+}
+
+/* Receivers move between CPUs, stop and go on at any moment: about to wait, waiting, being woken, running. */
+static void moving_receivers_lose_nothing(void **state)
+{
+	FOR_EACH_SEED(seed)
+	{
+		unsigned cpus = 1 + cpus_of(seed);
+		struct pair p;
+
+		sim_boot(cpus, 32 << 20, seed);
+		start_pair(&p, 30);
+		for (unsigned i = 0; i < 2000 && !pair_done(&p); i++) {
+			struct domain *d = sim_random(2) ? p.a : p.b;
+			struct cpuset to = one_of(cpus);
+
+			sim_run_for(TIME(1 + sim_random(3000)));
+			switch (sim_random(3)) {
+			case 0:
+				domain_pause(d);
+				sim_run_for(TIME(sim_random(3000)));
+				domain_unpause(d);
+				break;
+			default: assert_int_equal(sched_set_affinity(d->vcpu[0], &to, NULL), 0);
+			}
+		}
+		assert_true(sim_run(pair_done, &p));
+		sim_end_all();
+		sim_shutdown();
+	}
+}
+
 /* ---- grants ------------------------------------------------------------------------------------- */
 
 #define SHARED_PAGES 4u
@@ -705,6 +744,34 @@ static bool storm(struct vcpu *v, void *arg)
 	return true;
 }
 
+/* Waits in every way, for what has come already or comes at once. */
+static bool restless(struct vcpu *v, void *arg)
+{
+	struct evtchn_bind_virq virq = { .virq = VIRQ_TIMER, .vcpu = v->id };
+	struct vcpu_set_periodic_timer periodic = { .period_ns = 1000000 };
+	struct sched_poll poll = { .timeout = 1 };
+
+	(void)sim_evtchn(v, EVTCHNOP_bind_virq, &virq); /* the first time */
+	switch (sim_random(6)) {
+	case 0: sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_yield); break;
+	case 1: (void)sim_call(v, __HYPERVISOR_sched_op, SCHEDOP_poll, &poll); break;
+	case 2:
+		poll.timeout = arch_time_ns() + sim_random(100);
+		(void)sim_call(v, __HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
+		break;
+	case 3: sim_hypercall(v, __HYPERVISOR_set_timer_op, arch_time_ns() + sim_random(2)); break;
+	case 4:
+		sim_hypercall(v, __HYPERVISOR_set_timer_op, arch_time_ns() + 1);
+		sim_hypercall(v, __HYPERVISOR_sched_op, SCHEDOP_block);
+		break;
+	default:
+		(void)sim_guest_write(v, sim_arg(v), &periodic, sizeof(periodic));
+		(void)sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_set_periodic_timer, v->id,
+				    sim_arg(v).a);
+	}
+	return true;
+}
+
 /* Uses up every frame of its own pool and memory that it can name. */
 static bool greedy(struct vcpu *v, void *arg)
 {
@@ -755,6 +822,12 @@ static void event_storms_hurt_nobody(void **state)
 {
 	FOR_EACH_SEED(seed)
 	beside(storm, seed);
+}
+
+static void waiting_storms_hurt_nobody(void **state)
+{
+	FOR_EACH_SEED(seed)
+	beside(restless, seed);
 }
 
 static void greedy_guests_hurt_themselves(void **state)
@@ -830,6 +903,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_go_back_and_forth),
 		cmocka_unit_test(events_survive_spurious_interrupts),
+		cmocka_unit_test(moving_receivers_lose_nothing),
 		cmocka_unit_test(grants_are_mapped_and_unmapped),
 		cmocka_unit_test(domains_die_while_sharing),
 		cmocka_unit_test(balloons_exchange_frames),
@@ -841,6 +915,7 @@ int main(void)
 		cmocka_unit_test(pauses_hold),
 		cmocka_unit_test(wild_guests_hurt_nobody),
 		cmocka_unit_test(event_storms_hurt_nobody),
+		cmocka_unit_test(waiting_storms_hurt_nobody),
 		cmocka_unit_test(greedy_guests_hurt_themselves),
 		cmocka_unit_test(failures_leave_everything_whole),
 		cmocka_unit_test(pools_are_apart),
