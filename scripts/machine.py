@@ -153,7 +153,7 @@ def dom0_image(arch, kernel, extra=None):
     return path
 
 
-RUN_PROGRAMS = ("kr", "kr-consoled", "kr-stored")
+RUN_PROGRAMS = ("kr", "kr-consoled", "kr-stored", "kr-supervisor")
 
 
 def run_image(arch, kernel):

@@ -15,7 +15,7 @@ from dom0 import Dom0
 def dom0(request, tmp_path_factory):
     arch = request.param
     folder = tmp_path_factory.mktemp("extra")
-    programs = [machines.BUILD / "tools" / arch / name for name in ("kr", "kr-consoled")]
+    programs = [machines.BUILD / "tools" / arch / name for name in ("kr", "kr-consoled", "kr-supervisor")]
     subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD] + [str(p) for p in programs], check=True,
                    stdout=subprocess.DEVNULL)
     assert programs[0].stat().st_size < 2 << 20
@@ -153,6 +153,34 @@ def test_kill_at_any_moment_leaves_nothing(dom0, nothing_is_left, request):
         dom0.run("kr block-list; kr block-detach k xvdb", 60)
         assert state(dom0) == before
     dom0.ok("rm /tmp/extra.img")
+
+
+def test_a_guest_is_restarted_although_its_supervisor_is_killed(dom0, nothing_is_left):
+    start = "kr-supervisor --pid-file=/run/supervisor.pid"
+    record = "$(grep -l /tmp/s.cfg /run/krypton/domains/*)"
+    dom0.ok("%s; config s \"disk=['/guest/disk.img,raw,xvda,w']\" \"on_poweroff='rename-restart'\"; "
+            "kr create /tmp/s.cfg; booted s 100" % start, 130)
+    first = kr(dom0, "list -l s")["domains"][0]
+    dom0.ok("kr reboot s; until_true 60 grep -q -e restarting -e making %s; kill -9 $(cat /run/supervisor.pid); %s; "
+            "booted s 100 2" % (record, start), 200)
+    second = kr(dom0, "list -l s")["domains"][0]
+    assert second["uuid"] == first["uuid"] and second["domid"] != first["domid"]
+    assert second["disks"][0]["state"] == "connected"
+    # A kr create that is killed leaves nothing, and nobody has to call kr for that.
+    dom0.run("config h; kr create /tmp/h.cfg & usleep 900000; kill -9 $!; wait")
+    dom0.ok("until_true 60 sh -c '! grep -l /tmp/h.cfg /run/krypton/domains/*'", 80)
+    # It stays for a person to look at, and is made anew beside it.
+    old = "s-%d" % second["domid"]
+    dom0.ok("kr shutdown s; until_true 60 sh -c 'kr list %s && kr list s'; "
+            "until_true 60 sh -c 'kr list s | grep running'" % old, 140)
+    assert domains(dom0)[old]["state"] == "shut down"
+    assert kr(dom0, "list -l s")["domains"][0]["uuid"] != second["uuid"]
+    events = [(e["domid"], e["what"], e.get("action")) for e in kr(dom0, "events s")["events"] if e["from"] == "supervisor"]
+    assert (first["domid"], "reboot", "restart") in events
+    assert (second["domid"], "poweroff", "rename-restart") in events
+    # Records of domains that somebody destroys are forgotten.
+    dom0.ok("kr destroy s; kr destroy %s; until_true 60 sh -c '! grep -l /tmp/s.cfg /run/krypton/domains/*'; "
+            "kill $(cat /run/supervisor.pid)" % old, 80)
 
 
 # ---- one guest, from here to the end ------------------------------------------------------------------------

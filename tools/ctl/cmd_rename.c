@@ -2,7 +2,28 @@
 /* kr rename: another name for a domain. */
 #include "ctl.h"
 #include "domain/change.h"
+#include "supervisor/record.h"
 #include <getopt.h>
+#include <stdio.h>
+
+/* Its record, if it has one, so that a restart does not bring the old name back. */
+static bool rename_record(const struct system *s, uint16_t domid, const char *name, struct fault *f)
+{
+	struct hcall_domain d;
+	char uuid[RECORD_UUID];
+	struct record r;
+	bool ok;
+
+	if (hcall_domains(s->hcall, domid, &d, 1) != 1 || d.id != domid)
+		return true;
+	record_uuid(d.uuid, uuid);
+	if (!record_read(uuid, &r))
+		return true;
+	snprintf(r.name, sizeof(r.name), "%s", name);
+	ok = record_write(&r, f);
+	record_free(&r);
+	return ok;
+}
 
 int cmd_rename(struct ctl *c, int argc, char **argv)
 {
@@ -13,7 +34,8 @@ int cmd_rename(struct ctl *c, int argc, char **argv)
 
 	if (status)
 		return status;
-	if (!domain_rename(&s, domid, argv[optind + 1], &f))
+	if (!domain_rename(&s, domid, argv[optind + 1], &f) ||
+	    !rename_record(&s, domid, argv[optind + 1], &f))
 		status = ctl_refuse(c, &f);
 	system_close(&s);
 	return status;

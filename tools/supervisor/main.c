@@ -3,7 +3,9 @@
  * kr-supervisor: does what on_poweroff, on_reboot, on_crash and on_watchdog of guests say. It decides; the work is kr's, in processes of its own, so that
  * one guest's device that takes its time holds up nobody. All that it knows is in the records (record.h): it may be killed at any moment, and goes on.
  */
+#include "domain/change.h"
 #include "domain/create.h"
+#include "domain/device.h"
 #include "domain/store_write.h"
 #include "lib/hcall/sysctl.h"
 #include "record.h"
@@ -21,7 +23,6 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -280,43 +281,40 @@ static void write_down(const struct record *r)
 	again_soon = true;
 }
 
-/* The domain that ended stays under another name, and the guest is made anew as another one. */
+/*
+ * The domain that ended stays under another name, without devices, for the guest is made anew as another one, with the same disks. We hold the lock of those
+ * who change devices. Back ends of a guest that has ended let go at once.
+ */
 static bool step_aside(struct record *r)
 {
-	char kept[CONFIG_NAME_MAX + 1], number[16], uuid[RECORD_UUID];
-	const char *const rename[] = { "kr", "rename", number, kept, NULL };
-	struct job j = { .said = memfd_create("said", MFD_CLOEXEC) };
+	char kept[CONFIG_NAME_MAX + 1], *last4;
 	struct record next = *r;
-	uint8_t random[16];
-	int status = 1;
+	struct fault f;
 
-	snprintf(number, sizeof(number), "%d", r->domid);
 	snprintf(kept, sizeof(kept), "%.50s-%d", r->name, r->domid);
-	if (j.said >= 0 && spawn(&j, rename))
-		waitpid(j.pid, &status, 0);
-	if (j.said >= 0)
-		close(j.said);
-	if (status != 0 || getrandom(random, sizeof(random), 0) != sizeof(random))
-		return false;
-	random[6] = (uint8_t)((random[6] & 0x0f) | 0x40); /* RFC 4122, 4.4: version 4 */
-	random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
-	record_uuid(random, uuid);
-	strcpy(next.uuid, uuid);
+	/* Not a random UUID: if we are killed before the end of this is written, the same record is written again. */
+	last4 = next.uuid + RECORD_UUID - 1 - 4;
+	snprintf(last4, 5, "%04x",
+		 (unsigned)(strtoul(last4, NULL, 16) + (unsigned)r->domid) & 0xffff);
 	next.stage = STAGE_RESTARTING;
 	next.domid = -1;
-	write_down(&next);
+	devices_remove(&sys, (uint16_t)r->domid);
+	if (!domain_rename(&sys, (uint16_t)r->domid, kept, &f) || !record_write(&next, &f)) {
+		say("%s", f.text);
+		return false;
+	}
 	strcpy(r->name, kept);
 	return true;
 }
 
-static void has_ended(struct record *r, unsigned code)
+static void has_ended(struct record *r, unsigned code, bool making)
 {
 	enum config_action action;
 	char name[CONFIG_NAME_MAX + 1], why[300];
 	const char *what = record_end(r, code, time(NULL), &action);
 
 	strcpy(name, r->name);
-	if (action == ACTION_RENAME_RESTART && !step_aside(r)) {
+	if (action == ACTION_RENAME_RESTART && (making || !step_aside(r))) {
 		again_soon = true; /* nothing is written yet */
 		return;
 	}
@@ -341,7 +339,7 @@ static void look_at(const char *uuid, bool making)
 	switch (step) {
 	case STEP_NONE: break;
 	case STEP_WAIT: again_soon = true; break;
-	case STEP_ENDED: has_ended(&r, d.shutdown_code); break;
+	case STEP_ENDED: has_ended(&r, d.shutdown_code, making); break;
 	case STEP_FOLLOW:
 		r.stage = STAGE_RUNNING;
 		r.again = false;
