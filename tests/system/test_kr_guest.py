@@ -106,8 +106,10 @@ def test_what_is_refused_in_dom0(dom0, nothing_is_left):
     assert "the name b is domain" in refused(dom0, "create /tmp/b.cfg")
     assert "there is no domain with the name c" in refused(dom0, "pause c")
     assert "there is no domain with the number 77" in refused(dom0, "destroy 77")
+    text = refused(dom0, "create --dry-run /tmp/b.cfg memory=100000")
+    assert "the name b is domain" in text and "Domain-0 has" in text and "b has 96" in text
     dom0.ok("kr destroy b")
-    assert "not enough free memory" in refused(dom0, "create /tmp/b.cfg memory=100000")
+    assert "not enough free memory: 100000 MiB wanted" in refused(dom0, "create /tmp/b.cfg memory=100000")
     assert "there is no bridge nobridge; there are: xenbr0" in refused(
         dom0, "create /tmp/b.cfg \"vif=['bridge=nobridge']\"")
 

@@ -202,6 +202,41 @@ static void a_block_device_has_one_writer(void **state)
 	unlink(script);
 }
 
+/* ---- before a guest is made ------------------------------------------------------------------------------------ */
+
+static struct config wanted;
+static struct config_faults faults;
+
+static void check(void)
+{
+	faults = (struct config_faults){ .nr = 0 };
+	guest_check(&tools, &wanted, wanted.has_uuid ? wanted.uuid : NULL, &faults);
+}
+
+static void all_that_the_system_has_against_a_guest_is_said(void **state)
+{
+	static const enum fault_id expected[] = { F_NAME_TAKEN, F_UUID_TAKEN, F_HOST_MEMORY,
+						  F_MAC_TAKEN };
+
+	wanted = (struct config){ .name = "third", .memory = 16 };
+	in_dom0(check);
+	assert_int_equal(faults.nr, 0);
+	card = (struct config_vif){ .has_mac = true, .mac = { 0, 0x16, 0x3e, 0, 0, 1 } };
+	fakestore_set("/local/domain/0/backend/vif/1/0/mac", "00:16:3e:00:00:01");
+	wanted = (struct config){
+		.name = "other", .has_uuid = true, .uuid = { 1 }, .memory = 1u << 20, .vifs = &card
+	};
+	in_dom0(check);
+	assert_int_equal(faults.nr, sizeof(expected) / sizeof(expected[0]));
+	for (unsigned i = 0; i < faults.nr; i++)
+		assert_int_equal(faults.fault[i].id, expected[i]);
+	assert_non_null(strstr(faults.fault[0].text, "domain 2"));
+	assert_non_null(strstr(faults.fault[1].text, "domain 1"));
+	/* Who holds the rest. */
+	assert_non_null(strstr(faults.fault[2].text, "1048576 MiB wanted"));
+	assert_non_null(strstr(faults.fault[2].text, "other has"));
+}
+
 /* ---- after a tool was killed ------------------------------------------------------------------------------- */
 
 static struct unfinished unfinished;
@@ -265,6 +300,7 @@ int main(void)
 		TEST(a_script_has_the_back_end_in_its_environment),
 		TEST(why_a_script_failed_is_said),
 		TEST(a_block_device_has_one_writer),
+		TEST(all_that_the_system_has_against_a_guest_is_said),
 		TEST(what_was_being_made_goes),
 		TEST(nothing_goes_that_nobody_was_making),
 		TEST(folders_of_domains_that_are_gone_go),

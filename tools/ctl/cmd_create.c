@@ -25,6 +25,12 @@
 #define MOST_RAMDISK (2048ull * 1024 * 1024)
 #define MIB          (1024 * 1024ull)
 
+#ifdef __aarch64__
+static const enum build_arch own_arch = BUILD_ARM64;
+#else
+static const enum build_arch own_arch = BUILD_X86_64;
+#endif
+
 struct wishes {
 	enum build_arch arch;
 	bool dry, paused, console;
@@ -266,12 +272,10 @@ static char *text_of(const struct blob *b)
 }
 
 /* How it is to be made again, and what is to be done when it ends. */
-static void fill_record(struct input *in, const char *path, const char *overrides,
-			const uint8_t *uuid)
+static void fill_record(struct input *in, const char *path, const char *overrides)
 {
 	struct record *r = &in->record;
 
-	record_uuid(uuid, r->uuid);
 	snprintf(r->name, sizeof(r->name), "%s", in->config.name);
 	r->on[END_POWEROFF] = in->config.on_poweroff;
 	r->on[END_REBOOT] = in->config.on_reboot;
@@ -304,31 +308,13 @@ static void drop_record(struct record *r)
 
 /* ---- making it --------------------------------------------------------------------------------------- */
 
-/* Records and domains are told apart by their UUIDs. */
-static bool uuid_free(const struct system *s, const uint8_t *uuid, struct fault *f)
-{
-	struct hcall_domain d[64];
-	unsigned next = 0;
-	int n;
-
-	while ((n = hcall_domains(s->hcall, next, d, 64)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (d[i].id && memcmp(d[i].uuid, uuid, sizeof(d[i].uuid)) == 0)
-				return fault_set(f, F_UUID_TAKEN, "domain %u has this UUID",
-						 d[i].id);
-		next = d[n - 1].id + 1u;
-	}
-	return n == 0 || hypervisor_fault(s->hcall, n, "the list of domains", f);
-}
-
 /* The whole guest, running unless it is to be paused; false: nothing is left of it. */
 static bool make(const struct system *s, int lock, const struct wishes *w, struct input *in,
 		 struct made *made, struct fault *f)
 {
 	struct record *r = &in->record;
 
-	if (!store_name_free(s, in->config.name, f) || !uuid_free(s, made->uuid, f) ||
-	    !system_announce(lock, made->uuid, f))
+	if (!system_announce(lock, made->uuid, f))
 		return false;
 	/* Before there is a domain: whoever finds the record finds the domain by its UUID. */
 	if (!keep(r, STAGE_MAKING, -1, f))
@@ -351,6 +337,23 @@ static bool make(const struct system *s, int lock, const struct wishes *w, struc
 	return false;
 }
 
+/* Of the system that is locked for it, so that what was free stays free. */
+static int check_and_make(struct ctl *c, const struct system *s, int lock, const struct wishes *w,
+			  struct input *in, struct made *made)
+{
+	const bool given = w->again || in->config.has_uuid;
+	struct config_faults faults = { .nr = 0 };
+	struct fault f;
+
+	guest_check(s, &in->config, given ? made->uuid : NULL, &faults);
+	if (faults.nr)
+		return refuse_all(c, &faults);
+	if (!given && !random_uuid(made->uuid, &f))
+		return ctl_refuse(c, &f);
+	record_uuid(made->uuid, in->record.uuid);
+	return make(s, lock, w, in, made, &f) ? CTL_DONE : ctl_refuse(c, &f);
+}
+
 static int create(struct ctl *c, const struct wishes *w, const char *path, const char *overrides,
 		  struct input *in)
 {
@@ -358,20 +361,15 @@ static int create(struct ctl *c, const struct wishes *w, const char *path, const
 	struct system s;
 	struct fault f;
 	sigset_t before;
-	int lock, status = CTL_REFUSED;
+	int lock, status;
 
 	if (!system_open(&s, SYSTEM_ALL, &f))
 		return ctl_refuse(c, &f);
 	hold_signals(&before);
 	memcpy(made.uuid, w->again ? in->again_uuid : in->config.uuid, sizeof(made.uuid));
 	lock = system_lock(&s, &f);
-	if (lock >= 0 && (w->again || in->config.has_uuid || random_uuid(made.uuid, &f))) {
-		fill_record(in, path, overrides, made.uuid);
-		if (make(&s, lock, w, in, &made, &f))
-			status = CTL_DONE;
-	}
-	if (status != CTL_DONE)
-		ctl_refuse(c, &f);
+	fill_record(in, path, overrides);
+	status = lock < 0 ? ctl_refuse(c, &f) : check_and_make(c, &s, lock, w, in, &made);
 	system_unlock(lock);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (status == CTL_DONE && !c->json)
@@ -387,6 +385,18 @@ static int create(struct ctl *c, const struct wishes *w, const char *path, const
 
 /* ---- the command ------------------------------------------------------------------------------------- */
 
+/* For --dry-run: what the system would refuse now, where there is one. */
+static void check_system(const struct config *g, struct config_faults *faults)
+{
+	struct system s;
+	struct fault f;
+
+	if (!system_open(&s, SYSTEM_STORE, &f))
+		return;
+	guest_check(&s, g, g->has_uuid ? g->uuid : NULL, faults);
+	system_close(&s);
+}
+
 static int read_and_create(struct ctl *c, const struct wishes *w, const char *path,
 			   const char *overrides, struct input *in)
 {
@@ -401,6 +411,8 @@ static int read_and_create(struct ctl *c, const struct wishes *w, const char *pa
 	host_check(&in->config, HOST_NET, &faults);
 	if (read_files(in, &faults))
 		make_plan(in, &faults);
+	if (w->dry && w->arch == own_arch)
+		check_system(&in->config, &faults);
 	if (w->dry)
 		show(c, in);
 	if (w->dry || faults.nr)
@@ -467,7 +479,6 @@ static bool arch_of(const char *name, enum build_arch *arch)
 /* The options; CTL_DONE, or what the command returns. */
 static int read_options(struct ctl *c, int argc, char **argv, struct wishes *w)
 {
-	enum build_arch own = w->arch;
 	int option;
 
 	while ((option = ctl_option(c, argc, argv, "cnp", long_options)) != -1) {
@@ -490,18 +501,14 @@ static int read_options(struct ctl *c, int argc, char **argv, struct wishes *w)
 		return ctl_usage(c, "--again UUID stands alone: the record has all the rest");
 	if (w->console && (c->json || w->dry))
 		return ctl_usage(c, "--console goes with neither --json nor --dry-run");
-	if (w->arch != own && !w->dry)
+	if (w->arch != own_arch && !w->dry)
 		return ctl_usage(c, "--arch is for --dry-run");
 	return CTL_DONE;
 }
 
 int cmd_create(struct ctl *c, int argc, char **argv)
 {
-#ifdef __aarch64__
-	struct wishes w = { .arch = BUILD_ARM64 };
-#else
-	struct wishes w = { .arch = BUILD_X86_64 };
-#endif
+	struct wishes w = { .arch = own_arch };
 	struct input in = { 0 };
 	char *overrides;
 	int status = read_options(c, argc, argv, &w);

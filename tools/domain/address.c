@@ -79,23 +79,26 @@ static void generate(struct device *d, unsigned attempt)
 	d->mac[5] = (uint8_t)h;
 }
 
+bool mac_free(const struct system *s, const struct config_vif *v, struct fault *f)
+{
+	int other = owner(s, v->mac);
+	char text[TEXT_SIZE];
+
+	return other < 0 ||
+	       fault_at(f, F_MAC_TAKEN, &v->at, "vif %u: domain %d has the address %s already",
+			v->devid, other, mac_text(v->mac, text));
+}
+
 bool mac_choose(struct device *d, struct fault *f)
 {
-	char text[TEXT_SIZE];
-	int other;
-
-	if (!d->vif->has_mac) {
-		for (unsigned i = 0; i < TRIES; i++) {
-			generate(d, i);
-			if (owner(d->s, d->mac) < 0)
-				return true;
-		}
-		return fault_at(f, F_MAC_TAKEN, &d->vif->at, "vif %u: no address is free", d->id);
+	if (d->vif->has_mac) {
+		memcpy(d->mac, d->vif->mac, sizeof(d->mac));
+		return mac_free(d->s, d->vif, f);
 	}
-	memcpy(d->mac, d->vif->mac, sizeof(d->mac));
-	other = owner(d->s, d->mac);
-	if (other < 0)
-		return true;
-	return fault_at(f, F_MAC_TAKEN, &d->vif->at, "vif %u: domain %d has the address %s already",
-			d->id, other, mac_text(d->mac, text));
+	for (unsigned i = 0; i < TRIES; i++) {
+		generate(d, i);
+		if (owner(d->s, d->mac) < 0)
+			return true;
+	}
+	return fault_at(f, F_MAC_TAKEN, &d->vif->at, "vif %u: no address is free", d->id);
 }

@@ -56,6 +56,12 @@ MUST_USE bool store_find(const struct system *s, const char *who, uint16_t *domi
 const char *store_name(const struct system *s, uint16_t domid, char *buf, size_t room);
 /* Nobody has this name? */
 MUST_USE bool store_name_free(const struct system *s, const char *name, struct fault *f);
+/*
+ * check.c: add to *faults what of this system does not go with a new guest: a name or UUID (NULL: a new one) that is taken, memory, disks and addresses in
+ * use.
+ */
+void guest_check(const struct system *s, const struct config *c, const uint8_t *uuid,
+		 struct config_faults *faults);
 /* Everything that is kept about a new domain, and the daemon is told of it. */
 MUST_USE bool store_add(const struct system *s, const struct config *c, const struct made *made,
 			struct fault *f);

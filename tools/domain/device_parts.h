@@ -36,6 +36,8 @@ void device_remove(const struct system *s, uint16_t domid, const char *type, con
 
 /* address.c: the address that was asked for, or one that follows from the domain's UUID and the card's number; nobody else on this system has it. */
 MUST_USE bool mac_choose(struct device *d, struct fault *f);
+/* Nobody has the address that the card asks for. */
+MUST_USE bool mac_free(const struct system *s, const struct config_vif *v, struct fault *f);
 
 /* share.c: nobody else uses what the disk stands on, in a way that goes with neither's writing. */
 MUST_USE bool disk_unused(const struct system *s, const struct config_disk *d, struct fault *f);
