@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same as paths.py for exits of PVH guests on x86-64, which need no dom0: instructions from #VMEXIT to VMRUN."""
+"""The same as paths.py on x86-64: instructions of the hypervisor, from #VMEXIT to VMRUN, for one operation of a PVH guest.
+
+The guest is a boot-time domain of Krypton's; to compare, it is dom0 of either hypervisor, as Xen has no such domains on x86.
+"""
 import pathlib
 import re
 import statistics
@@ -10,20 +13,30 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
 
-from machine import BUILD, TOP, Domain, Machine  # noqa: E402
+from machine import BUILD, CACHE, TOP, Domain, Kernel, Machine  # noqa: E402
 from paths import addresses, text_of  # noqa: E402
 
-# What it is, and OP of bench/guest/x86_64/guest.c.
+# What it is: OP of bench/guest/x86_64/guest.c, and the guest's vCPUs. The machine has one CPU.
 PATHS = {
-    "x86_64 null hypercall": 1,
-    "x86_64 CPUID": 2,
-    "x86_64 read of an MSR": 3,
-    "x86_64 read of the local APIC": 4,
+    "x86_64 null hypercall": (1, 1),
+    "x86_64 CPUID": (2, 1),
+    "x86_64 read of an MSR": (3, 1),
+    "x86_64 read of the local APIC": (4, 1),
+    "x86_64 PV timer set": (12, 1),
+    "x86_64 PV timer interrupt": (5, 1),
+    "x86_64 local APIC timer interrupt": (6, 1),
+    "x86_64 IPI to itself": (7, 1),
+    "x86_64 IPI round trip, same CPU": (8, 2),
+    "x86_64 event to itself": (9, 1),
+    "x86_64 page fault": (10, 1),
+    "x86_64 HLT until a PV timer": (11, 1),
 }
+XEN = CACHE / "x86_64/xen"
+XEN_OPTIONS = "console=com1 dom0=pvh"
 
 
 def guest(op):
-    """(the guest's ELF file, its marker's address)."""
+    """(the guest's ELF file, the addresses of its marker and of its marker's end)."""
     out = BUILD / "bench"
     out.mkdir(parents=True, exist_ok=True)
     elf = out / ("x86_64-guest%d.elf" % op)
@@ -41,37 +54,52 @@ def guest(op):
         str(common / "x86_64/start.S"), str(common / "x86_64/machine.c"), str(common / "guest.c"),
         str(TOP / "bench/guest/x86_64/guest.c"), "-o", str(elf)], check=True)
     symbols = subprocess.run(["nm", str(elf)], check=True, stdout=subprocess.PIPE).stdout.decode()
-    return elf, int(re.search(r"^([0-9a-f]+) T marker$", symbols, re.M).group(1), 16)
+    return elf, *(int(re.search(r"^([0-9a-f]+) T %s$" % name, symbols, re.M).group(1), 16) for name in ("marker", "marker_end"))
 
 
-def measure(name, samples=60):
+def text_of_xen():
+    return 0xffff82d040000000, 0xffff82d080000000   # XEN_VIRT_START of 4.17, and all of its GiB
+
+
+def machine(elf, markers, hypervisor, options, vcpus, dom0):
+    start, end = text_of_xen() if hypervisor == XEN else text_of(hypervisor)
+    what = {"dom0": Kernel(elf)} if dom0 else {"domains": [Domain("bench", elf, memory=32, cpus=vcpus)]}
+    if dom0:
+        options += " dom0_mem=64M dom0_max_vcpus=%d" % vcpus
+    return Machine(hypervisor, arch="x86_64", options=options, cpus=1, memory=1024, icount=True,
+                   qemu_args=["-dfilter", "%#x..%#x,%#x+1,%#x+1" % (start, end - 1, *markers)], **what)
+
+
+def measure(name, hypervisor=None, options="console=com1", dom0=False, samples=60):
     """(median, smallest, largest) instructions of an operation."""
-    elf, marker = guest(PATHS[name])
-    hypervisor = BUILD / "krypton-x86_64"
-    start, end = text_of(hypervisor)
+    op, vcpus = PATHS[name]
+    elf, marker, marker_end = guest(op)
+    hypervisor = hypervisor or BUILD / "krypton-x86_64"
     directory = BUILD / "logs" / ("bench-" + re.sub(r"\W+", "-", name))
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "trace"
     log.unlink(missing_ok=True)
-    machine = Machine(hypervisor, arch="x86_64", options="console=com1", cpus=1, memory=1024, icount=True,
-                      domains=[Domain("bench", elf, memory=32)],
-                      qemu_args=["-dfilter", "%#x..%#x,%#x+1" % (start, end - 1, marker)])
-    with machine.boot("bench", directory) as run:
+    with machine(elf, (marker, marker_end), hypervisor, options, vcpus, dom0).boot("bench", directory) as run:
         run.expect("READY", 120)
         run.monitor("singlestep on")
         run.monitor("logfile %s" % log)
-        run.monitor("log exec,nochain")
+        # In pieces: the log grows faster than it is read. What a gap lies in is one of many.
         while not log.exists() or sum(a == marker for a in addresses(log)) <= samples:
+            run.monitor("log exec,nochain")
             time.sleep(0.3)
+            run.monitor("log none")
             if run.seconds() > 300:
                 raise AssertionError("%s: no iterations in %s" % (name, log))
-        run.monitor("log none")
     counts, count = [], None
     for address in addresses(log):
         if address == marker:
             if count is not None:
                 counts.append(count)
             count = 0
+        elif address == marker_end:
+            if count is not None:
+                counts.append(count)
+            count = None
         elif count is not None:
             count += 1
     log.unlink()
@@ -79,6 +107,9 @@ def measure(name, samples=60):
 
 
 if __name__ == "__main__":
+    # NAME OF A PATH [xen | dom0]: of a boot-time domain, or of dom0 on either.
+    which = {"xen": (XEN, XEN_OPTIONS, True), "dom0": (None, "console=com1", True), "domain": (None, "console=com1", False)}
     for path in PATHS:
         if len(sys.argv) < 2 or sys.argv[1] in path:
-            print("%-40s %6d (%d to %d)" % ((path,) + measure(path)), flush=True)
+            print("%-40s %6d (%d to %d)" % ((path,) + measure(path, *which[sys.argv[2] if sys.argv[2:] else "domain"])),
+                  flush=True)

@@ -319,6 +319,9 @@ class Machine:
             dtb.write_bytes(self.device_tree(directory))
             if self.arch == "x86_64":
                 modules = [str(path).replace(",", ",,") for path in [dtb] + [path for _, path in self._loads]]
+                if self.hypervisor == CACHE / "x86_64/xen":     # which knows no trees: dom0's kernel and initrd
+                    modules = modules[1:]
+                    modules[0] += " console=hvc0 kname=dom0 " + self.dom0.args.replace(",", ",,")
                 command += ["-kernel", str(self.hypervisor), "-append", self.options,
                             "-initrd", ",".join(modules)]
                 self._loads = []

@@ -100,6 +100,20 @@ static void forget_upcall(struct vcpu *v)
 		write_once(&v->arch.upcall, true);
 }
 
+/* Anything but interrupts? */
+static inline bool first_pending(const struct vcpu *v)
+{
+	return v->arch.event_valid || read_once(&v->arch.nmi_pending) ||
+	       read_once(&v->arch.init_pending);
+}
+
+/* Is there a reason to look again before the next entry? */
+static inline bool anything_pending(const struct vcpu *v)
+{
+	return first_pending(v) || (read_once(&v->arch.upcall) && upcall_vector(v)) ||
+	       vlapic_requested(v);
+}
+
 bool arch_vcpu_interrupt_pending(struct vcpu *v)
 {
 	return upcall_wanted(v) || read_once(&v->arch.nmi_pending) ||
@@ -109,67 +123,62 @@ bool arch_vcpu_interrupt_pending(struct vcpu *v)
 /* The next interrupt to deliver: the upcall first, as its vector counts as the highest. 0: none. */
 static uint8_t next_interrupt(struct vcpu *v, bool *upcall)
 {
-	*upcall = !v->arch.upcall_vector && upcall_wanted(v);
-	return *upcall ? read_once(&v->domain->arch.callback_vector) : vlapic_deliverable(v);
+	if (read_once(&v->arch.upcall)) {
+		if (unlikely(!events_noted(v)))
+			forget_upcall(v);
+		*upcall = !v->arch.upcall_vector && upcall_wanted(v);
+		if (*upcall)
+			return read_once(&v->domain->arch.callback_vector);
+	}
+	*upcall = false;
+	return vlapic_deliverable(v);
 }
 
 static void deliver_interrupt(struct vcpu *v)
 {
-	struct hvm_event e = { .type = EVENT_INTERRUPT };
 	bool upcall;
+	uint8_t vector = next_interrupt(v, &upcall);
 
-	if (unlikely(read_once(&v->arch.upcall)) && !events_noted(v))
-		forget_upcall(v);
-	e.vector = next_interrupt(v, &upcall);
-	if (likely(!e.vector)) {
+	if (!vector) {
 		hvm->want_interrupt_window(v, false);
 		return;
 	}
-	if (!hvm->interruptible(v)) {
-		hvm->want_interrupt_window(v, true);
+	if (!hvm->inject_interrupt(v, vector))
 		return;
-	}
 	if (upcall)
 		write_once(&v->arch.upcall, false);
 	else
-		vlapic_accept(v, e.vector);
-	hvm->inject(v, &e);
-	hvm->want_interrupt_window(v, next_interrupt(v, &upcall) != 0);
+		vlapic_accept(v, vector);
+	if (unlikely(anything_pending(v)) && next_interrupt(v, &upcall))
+		hvm->want_interrupt_window(v, true);
 }
 
-static void deliver(struct vcpu *v)
+/* What goes before interrupts. True: the entry has its event. */
+static NOINLINE bool deliver_first(struct vcpu *v)
 {
-	if (unlikely(v->arch.init_pending))
+	if (v->arch.init_pending)
 		hvm_take_init(v);
-	if (unlikely(hvm->event_pending(v)))
-		return; /* one whose delivery an exit cut short goes first */
-	if (unlikely(v->arch.event_valid)) {
+	if (hvm->event_pending(v))
+		return true; /* one whose delivery an exit cut short */
+	if (v->arch.event_valid) {
 		v->arch.event_valid = false;
 		hvm->inject(v, &v->arch.event);
-		return;
+		return true;
 	}
-	if (unlikely(v->arch.nmi_pending)) {
-		struct hvm_event e = { .type = EVENT_NMI, .vector = VEC_NMI };
-
+	if (v->arch.nmi_pending && hvm->nmi_open(v)) {
 		write_once(&v->arch.nmi_pending, false);
-		hvm->inject(v, &e);
-		return;
+		hvm->inject_nmi(v);
+		return true;
 	}
-	deliver_interrupt(v);
-}
-
-static bool anything_pending(struct vcpu *v)
-{
-	return v->arch.event_valid || read_once(&v->arch.nmi_pending) ||
-	       read_once(&v->arch.init_pending) ||
-	       (read_once(&v->arch.upcall) && upcall_vector(v)) || vlapic_requested(v);
+	return false;
 }
 
 void hvm_deliver(struct vcpu *v)
 {
 	/* Cleared before anything is looked at: what comes meanwhile sets it again. */
 	(void)atomic_xchg(&v->arch.work, false);
-	deliver(v);
+	if (likely(!first_pending(v)) || !deliver_first(v))
+		deliver_interrupt(v);
 	if (anything_pending(v))
 		hvm_work(v);
 }

@@ -99,6 +99,7 @@ static void reset_state(struct vcpu *v, unsigned page)
 	s.seg[SEG_TR].attr = 0x08b;
 	s.seg[SEG_LDTR].attr = 0x082;
 	v->arch.regs = (struct guest_regs){ 0 };
+	v->arch.nmi_masked = v->arch.nmi_returning = v->arch.nmi_step = false;
 	hvm->set_state(v, &s);
 }
 

@@ -43,8 +43,9 @@ uint8_t vlapic_highest(const uint32_t set[8])
 
 static bool any_in(const uint32_t set[8])
 {
-	return read_once(&set[0]) | read_once(&set[1]) | read_once(&set[2]) | read_once(&set[3]) |
-	       read_once(&set[4]) | read_once(&set[5]) | read_once(&set[6]) | read_once(&set[7]);
+	const uint64_t *pair = (const uint64_t *)(const void *)set; /* four loads, not eight */
+
+	return read_once(&pair[0]) | read_once(&pair[1]) | read_once(&pair[2]) | read_once(&pair[3]);
 }
 
 static void set_bit_in(uint32_t set[8], uint8_t vector)

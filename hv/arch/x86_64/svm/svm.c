@@ -22,6 +22,9 @@
 #define MSRPM_ORDER   1
 #define IOPM_PAGES    3
 
+#define RFLAGS_TF     BIT(8)
+#define DR6_BS        BIT(14) /* single step */
+
 /* Of view generations, which count up from 0: the vCPU's tag is not to be used. */
 #define NO_GENERATION (~(uint64_t)0)
 
@@ -374,6 +377,18 @@ static void requeue_event(struct vcpu *v, struct vmcb *b)
 	hvm_work(v);
 }
 
+/* #DB: the step of nmi_open(), or the guest's own. */
+static void exit_debug(struct vcpu *v, struct vmcb *b)
+{
+	if (!v->arch.nmi_step) {
+		hvm_exception(v, 1, -1, 0);
+		return;
+	}
+	v->arch.nmi_step = false;
+	b->dr6 &= ~(uint64_t)DR6_BS;
+	touched(v, CLEAN_DR);
+}
+
 static ALWAYS_INLINE void exit_vmmcall(struct vcpu *v, struct vmcb *b)
 {
 	if (hvm_hypercall(v, &v->arch.regs, b->cpl, wide_code(b)))
@@ -405,10 +420,16 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 	case EXIT_NMI: /* pending at the host: taken as soon as GIF was set */
 	case EXIT_INIT:
 	case EXIT_EXCEPTION + VEC_MC: /* the host's own vector was or will be entered */ break;
-	case EXIT_EXCEPTION + 1: hvm_exception(v, 1, -1, 0); break;
+	case EXIT_EXCEPTION + 1: exit_debug(v, b); break;
 	case EXIT_EXCEPTION + 17: hvm_exception(v, 17, 0, 0); break;
 	case EXIT_INVD: /* caches are coherent and shared: losing them is not a guest's right */
 		step_over(v, 2);
+		break;
+	case EXIT_IRET: /* not executed yet: nmi_open() sees when it was */
+		b->icpt3 &= (uint32_t)~ICPT3_IRET;
+		touched(v, CLEAN_INTERCEPTS);
+		v->arch.nmi_iret = b->rip;
+		v->arch.nmi_returning = true;
 		break;
 	case EXIT_XSETBV:
 		if (hvm_xsetbv(v, (uint32_t)v->arch.regs.rcx,
@@ -696,6 +717,39 @@ static void svm_inject(struct vcpu *v, const struct hvm_event *e)
 	}
 }
 
+static void svm_inject_nmi(struct vcpu *v)
+{
+	struct vmcb *b = vmcb_of(v);
+
+	b->eventinj = VEC_NMI | (uint64_t)EVENT_NMI << EVENTINJ_TYPE_SHIFT | EVENTINJ_VALID;
+	b->icpt3 |= (uint32_t)ICPT3_IRET;
+	touched(v, CLEAN_INTERCEPTS);
+	v->arch.nmi_masked = true;
+}
+
+/*
+ * The processor does not tell that the handler of a guest's NMI has ended: the first IRET is intercepted, before it is executed (APM vol. 2, 15.9). It is
+ * over when the vCPU is elsewhere. When one waits for that, the IRET is executed as a single step.
+ */
+static bool svm_nmi_open(struct vcpu *v)
+{
+	struct vmcb *b = vmcb_of(v);
+
+	if (!v->arch.nmi_masked)
+		return true;
+	if (!v->arch.nmi_returning)
+		return false;
+	if (b->rip == v->arch.nmi_iret) {
+		if (!v->arch.nmi_step && !(b->rflags & RFLAGS_TF)) {
+			v->arch.nmi_step = true;
+			b->rflags |= RFLAGS_TF;
+		}
+		return false;
+	}
+	v->arch.nmi_masked = v->arch.nmi_returning = false;
+	return true;
+}
+
 static bool svm_event_pending(struct vcpu *v)
 {
 	return vmcb_of(v)->eventinj & EVENTINJ_VALID;
@@ -744,6 +798,17 @@ static void svm_want_interrupt_window(struct vcpu *v, bool on)
 	touched(v, CLEAN_INTERCEPTS | CLEAN_TPR);
 }
 
+static bool svm_inject_interrupt(struct vcpu *v, uint8_t vector)
+{
+	bool now = svm_interruptible(v);
+
+	if (now)
+		vmcb_of(v)->eventinj = vector | EVENT_INTERRUPT << EVENTINJ_TYPE_SHIFT |
+				       EVENTINJ_VALID;
+	svm_want_interrupt_window(v, !now);
+	return now;
+}
+
 static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
 	v->arch.tsc_offset = offset;
@@ -789,6 +854,9 @@ const struct hvm_ops svm_ops = {
 	.get_efer = svm_get_efer,
 	.set_efer = svm_set_efer,
 	.inject = svm_inject,
+	.inject_nmi = svm_inject_nmi,
+	.nmi_open = svm_nmi_open,
+	.inject_interrupt = svm_inject_interrupt,
 	.event_pending = svm_event_pending,
 	.get_pending = svm_get_pending,
 	.interruptible = svm_interruptible,

@@ -23,6 +23,7 @@ struct vmcb_segment {
 #define ICPT3_VINTR         BIT(4)
 #define ICPT3_RDPMC         BIT(15)
 #define ICPT3_CPUID         BIT(18)
+#define ICPT3_IRET          BIT(20)
 #define ICPT3_INVD          BIT(22)
 #define ICPT3_HLT           BIT(24)
 #define ICPT3_INVLPGA       BIT(26)
@@ -126,6 +127,7 @@ enum {
 	EXIT_VINTR = 0x064,
 	EXIT_RDPMC = 0x06f,
 	EXIT_CPUID = 0x072,
+	EXIT_IRET = 0x074,
 	EXIT_INVD = 0x076,
 	EXIT_HLT = 0x078,
 	EXIT_INVLPGA = 0x07a,

@@ -102,6 +102,11 @@ struct hvm_ops {
 	bool (*event_pending)(struct vcpu *v);
 	/* That one. False: none is. Its cr2 is the vCPU's. */
 	bool (*get_pending)(struct vcpu *v, struct hvm_event *e);
+	/* The same of an NMI, while they are open: further ones are masked until its handler's IRET. */
+	void (*inject_nmi)(struct vcpu *v);
+	bool (*nmi_open)(struct vcpu *v);
+	/* Deliver this vector at the next entry. False: not now; there is an exit as soon as it could be. */
+	bool (*inject_interrupt)(struct vcpu *v, uint8_t vector);
 	/* Would an external interrupt be taken now? */
 	bool (*interruptible)(struct vcpu *v);
 	/* Was its last exit for a port? */

@@ -27,6 +27,10 @@ struct arch_vcpu {
 	bool upcall;              /* [a] the event upcall is pending */
 	uint8_t upcall_vector;    /* [own] HVMOP_set_evtchn_upcall_vector, 0: the domain's */
 	bool nmi_pending;         /* [a] */
+	bool nmi_masked;          /* [own] one is being handled... */
+	bool nmi_returning;       /* [own] ...and the IRET at nmi_iret is about to be executed */
+	bool nmi_step;            /* [own] as a single step */
+	uint64_t nmi_iret;        /* [own] */
 	bool init_pending;        /* [a] INIT arrived */
 	bool wait_sipi;           /* [a] started by INIT, waits for STARTUP */
 	uint8_t sipi_page;        /* [a] */

@@ -14,7 +14,7 @@ struct vcpu;
 struct domain;
 
 struct vlapic {
-	uint32_t irr[8];                                         /* [a] requested */
+	uint32_t irr[8] ALIGNED(8);                              /* [a] requested */
 	uint32_t tmr[8];                                         /* [a] level-triggered */
 	uint32_t isr[8];                                         /* [own] in service */
 	uint32_t id, ldr, dfr, tpr, svr, esr, icr_low, icr_high; /* [own] */
