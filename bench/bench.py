@@ -4,6 +4,7 @@
 Every figure of one table comes from one run of this program. The table also goes to
 $O/bench/table.txt, with the versions of what was compared.
 """
+import itertools
 import pathlib
 import sys
 
@@ -13,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts
 import boots  # noqa: E402
 import memory  # noqa: E402
 import paths  # noqa: E402
+import paths_x86  # noqa: E402
 import tools  # noqa: E402
 from machine import BUILD, CACHE  # noqa: E402
 
@@ -45,12 +47,20 @@ def rows():
                    of["xen"][what] - of["bare"][what], of["krypton"][what] - of["bare"][what])
 
 
+def rows_x86():
+    """Exits of a PVH dom0, which is the guest itself: Xen has no boot-time domains on x86."""
+    yield "x86_64 image, bytes", paths_x86.XEN.stat().st_size, (BUILD / "krypton-x86_64").stat().st_size
+    for path in paths_x86.PATHS:
+        yield (path + ", instructions", paths_x86.measure(path, paths_x86.XEN, paths_x86.XEN_OPTIONS, True)[0],
+               paths_x86.measure(path, dom0=True)[0])
+
+
 def main():
-    lines = (CACHE / "arm64/MANIFEST").read_text().splitlines()
+    lines = [line for arch in ("arm64", "x86_64") for line in (CACHE / arch / "MANIFEST").read_text().splitlines()]
     lines += ["", "%-66s %14s %14s %8s" % ("", "Xen", "Krypton", "ratio")]
     print("\n".join(lines))
-    for what, xen, krypton in rows():
-        lines.append("%-66s %14.8g %14.8g %8.3f" % (what, xen, krypton, krypton / xen))
+    for what, xen, krypton in itertools.chain(rows(), rows_x86()):
+        lines.append("%-66s %14.8g %14.8g %8s" % (what, xen, krypton, "%.3f" % (krypton / xen) if xen else "-"))
         print(lines[-1], flush=True)
     out = BUILD / "bench"
     out.mkdir(parents=True, exist_ok=True)
