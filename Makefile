@@ -250,6 +250,16 @@ all: $(1)
 endef
 
 $(foreach a,$(arches),$(eval $(call hypervisor,$(a))))
+
+# The layouts of the 32-bit ABI (hv/arch/x86_64/hvm/hypercall32.c).
+$O/x86_64/include/asm/layout32.h: hv/arch/x86_64/layout32.c scripts/offsets.h | $(ready)
+	$(call say,OFFSETS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(cc-x86_64) -m32 $(language) $(call std-include,$(cc-x86_64)) $(pub-include) -ffreestanding -fno-pic \
+		-MMD -MP -MT $@ -MF $O/x86_64/layout32.d -include scripts/offsets.h -fverbose-asm -S -o $O/x86_64/layout32.s $<
+	$(Q)sed -n 's/^.*@offset \([A-Za-z0-9_]*\) [^-0-9]*\(-\?[0-9]*\).*/#define \1 \2/p' $O/x86_64/layout32.s >$@
+-include $O/x86_64/layout32.d
+$O/x86_64/include/asm/offsets.h: $O/x86_64/include/asm/layout32.h
 $(foreach a,$(arches),$(eval $O/$(a)/hv/boot/payload_gzip.c.o: | $(CACHE)/$(a)/libz.a))
 
 $O/krypton-arm64: $O/arm64/krypton.elf

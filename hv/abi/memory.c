@@ -299,22 +299,27 @@ static int add_one(struct vcpu *v, struct domain *d, unsigned space, domid_t for
 	}
 }
 
-static int64_t add_to_physmap(struct vcpu *v, uint64_t *a)
+int memory_add_to_physmap(struct vcpu *v, const struct xen_add_to_physmap *x)
 {
-	struct xen_add_to_physmap x;
 	struct domain *d;
 	int err;
 
-	err = guest_get(v, &x, gva(a[1]));
-	if (err)
-		return err;
 	/* Whose page it is can only be said in a batch. */
-	if (x.space == XENMAPSPACE_gmfn_foreign)
-		return refuse(R_SPACE_NOT_IMPLEMENTED, x.space, 0, 0);
-	err = memory_find_domain(v, x.domid, &d);
+	if (x->space == XENMAPSPACE_gmfn_foreign)
+		return refuse(R_SPACE_NOT_IMPLEMENTED, x->space, 0, 0);
+	err = memory_find_domain(v, x->domid, &d);
 	if (err)
 		return err;
-	return add_one(v, d, x.space, DOMID_INVALID, x.idx, gfn(x.gpfn));
+	return add_one(v, d, x->space, DOMID_INVALID, x->idx, gfn(x->gpfn));
+}
+
+static int64_t add_to_physmap(struct vcpu *v, uint64_t *a)
+{
+	struct xen_add_to_physmap x;
+	int err;
+
+	err = guest_get(v, &x, gva(a[1]));
+	return err ? err : memory_add_to_physmap(v, &x);
 }
 
 /* One element: its result goes into its place of the list. */
@@ -371,26 +376,30 @@ static int64_t add_to_physmap_batch(struct vcpu *v, uint64_t *a)
 static int64_t remove_from_physmap(struct vcpu *v, uint64_t *a)
 {
 	struct xen_remove_from_physmap x;
-	struct p2m_entry e;
-	struct domain *d;
 	int err = no_start(a);
 
+	if (!err)
+		err = guest_get(v, &x, gva(a[1]));
+	return err ? err : memory_remove_from_physmap(v, &x);
+}
+
+int memory_remove_from_physmap(struct vcpu *v, const struct xen_remove_from_physmap *x)
+{
+	struct p2m_entry e;
+	struct domain *d;
+	int err;
+
+	err = memory_find_domain(v, x->domid, &d);
 	if (err)
 		return err;
-	err = guest_get(v, &x, gva(a[1]));
-	if (err)
-		return err;
-	err = memory_find_domain(v, x.domid, &d);
-	if (err)
-		return err;
-	e = p2m_lookup(d, gfn(x.gpfn));
+	e = p2m_lookup(d, gfn(x->gpfn));
 	if (p2m_type_is_ram(e.type))
-		return domain_depopulate(d, gfn(x.gpfn), 0);
+		return domain_depopulate(d, gfn(x->gpfn), 0);
 	/* Only what was seen: RAM that another vCPU has put there since would be lost to its owner. */
 	if ((e.type == P2M_FOREIGN || e.type == P2M_SHARED) &&
-	    p2m_remove_exact(d, gfn(x.gpfn), e.mfn, e.type))
+	    p2m_remove_exact(d, gfn(x->gpfn), e.mfn, e.type))
 		return 0;
-	return refuse(R_NOTHING_MAPPED, x.gpfn, 0, 0);
+	return refuse(R_NOTHING_MAPPED, x->gpfn, 0, 0);
 }
 
 /* ---- resources ------------------------------------------------------------------------------- */

@@ -44,20 +44,23 @@ static uint64_t host_deadline(const struct vcpu *v, uint64_t guest_ns)
 	return guest_ns - (uint64_t)v->domain->time_offset;
 }
 
+int vcpu_set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer *op)
+{
+	uint64_t now = arch_time_ns(), deadline = host_deadline(v, op->timeout_abs_ns);
+
+	if ((op->flags & VCPU_SSHOTTMR_future) && deadline < now)
+		return refuse(R_DEADLINE_PASSED, v->id, now, op->timeout_abs_ns);
+	timer_set(&v->singleshot, deadline);
+	return 0;
+}
+
 static int64_t set_singleshot(struct vcpu *v, gva_t arg)
 {
 	struct vcpu_set_singleshot_timer op;
-	uint64_t now = arch_time_ns(), deadline;
 	int err;
 
 	err = guest_get(v, &op, arg);
-	if (err)
-		return err;
-	deadline = host_deadline(v, op.timeout_abs_ns);
-	if ((op.flags & VCPU_SSHOTTMR_future) && deadline < now)
-		return refuse(R_DEADLINE_PASSED, v->id, now, op.timeout_abs_ns);
-	timer_set(&v->singleshot, deadline);
-	return 0;
+	return err ? err : vcpu_set_singleshot(v, &op);
 }
 
 static int64_t register_info(struct vcpu *caller, struct vcpu *v, gva_t arg)

@@ -38,6 +38,17 @@ extern bool hypercall_trace;
 /* memory_op: a domain that the caller may manage; RCU. R_NO_SUCH_DOMAIN, R_NOT_PERMITTED. */
 MUST_USE int memory_find_domain(struct vcpu *v, domid_t id, struct domain **d);
 
+/*
+ * Operations of memory_op and vcpu_op whose arguments are fetched already, for ABIs that lay them out otherwise. `v` is the caller, whose rights
+ * are checked; the timer is its own. Errors as the hypercalls have them.
+ */
+struct xen_add_to_physmap;
+struct xen_remove_from_physmap;
+struct vcpu_set_singleshot_timer;
+MUST_USE int memory_add_to_physmap(struct vcpu *v, const struct xen_add_to_physmap *x);
+MUST_USE int memory_remove_from_physmap(struct vcpu *v, const struct xen_remove_from_physmap *x);
+MUST_USE int vcpu_set_singleshot(struct vcpu *v, const struct vcpu_set_singleshot_timer *op);
+
 /* Bulk calls ask this between elements: something else wants this CPU. */
 bool hypercall_preempt(const struct vcpu *v);
 
