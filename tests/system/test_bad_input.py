@@ -148,6 +148,13 @@ def test_a_machine_without_a_part_says_so(boot, compatible, says):
     run.expect(r"(?i)\(KR\)[^\n]*(?:%s)[^\n]*\n" % says, 30)
 
 
+def test_what_cannot_go_on_resets_the_machine(boot):
+    """Unless `noreboot` says otherwise, as above."""
+    run = boot(options="dom0_mem=256M", dom0=Kernel("cloud"), tree=without("arm,gic-v3"), direct=True)
+    assert run.expect_end() == 0
+    assert "GICv3" in run.text()
+
+
 def test_a_wrong_exception_level_says_so(boot):
     """Entered at EL1: nothing of it can work, but the console of the device tree is told."""
     run = boot(options="dom0_mem=256M", dom0=Kernel("cloud"), machine="virtualization=off")

@@ -74,6 +74,38 @@ def test_static_memory_is_the_domains_own(either):
     check_guest(run.expect_guests("one", timeout=180)["one"], 1, 128)
 
 
+def test_boot_time_domains_have_devices_and_addresses_of_the_host(boot):
+    """One is given the clock by a fragment of device tree, and its alarm rings there; the other one is where the host's
+    memory is. Neither WFI nor WFE traps."""
+    clock, place = 0x9010000, 0x70000000
+    fragment = fdt.Node("", **{"#address-cells": 2, "#size-cells": 2})
+    fragment.add(fdt.Node("gic", phandle=65000))
+    bus = fragment.add(fdt.Node("passthrough", compatible="simple-bus", ranges=True,
+                                **{"#address-cells": 2, "#size-cells": 2}))
+    bus.add(fdt.Node("clk", compatible="fixed-clock", clock_frequency=24000000, phandle=1, **{"#clock-cells": 0}))
+    bus.add(fdt.Node("rtc@9010000", compatible=fdt.strings("arm,pl031", "arm,primecell"), reg=fdt.u64(clock, 4096),
+                     interrupt_parent=65000, interrupts=fdt.cells(0, 2, 4), clocks=1, clock_names="apb_pclk",
+                     **{"xen,path": "/pl031@9010000", "xen,reg": fdt.u64(clock, 4096, clock),
+                        "xen,force-assign-without-iommu": True}))
+    blob = fdt.write(fragment)
+
+    def tree(root):
+        root.find("pl031@9010000").set("xen,passthrough", True)
+        module = root.find("chosen/one").add(fdt.Node("module@%x" % place, reg=fdt.u64(place, len(blob))))
+        module.set("compatible", fdt.strings("multiboot,device-tree", "multiboot,module"))
+        root.find("chosen/two").set("xen,static-mem", fdt.u64(0x60000000, 128 << 20)).set("direct-map", True)
+
+    run = boot(options="vwfi=native", tree=tree, raw={place: blob}, domains=[Domain("one"), Domain("two")])
+    run.expect_guests("one", "two", timeout=180)
+    status, text = run.shell("cd /sys/class/rtc/rtc0 && echo 0 >wakealarm && echo +1 >wakealarm && sleep 2; "
+                             "grep -m1 rtc-pl031 /proc/interrupts")
+    assert status == 0 and int(text.split(":")[1].split()[0]) > 0, text
+    run.send("\x01\x01\x01")
+    run.expect(r"(?i)input to d2\b")
+    status, text = run.shell("grep RAM /proc/iomem")
+    assert status == 0 and text.split("-")[0].strip() == "60000000", text
+
+
 def test_input_moves_between_domains(either):
     """Ctrl-a three times moves the keyboard on and says to whom."""
     run = either(domains=[Domain("one"), Domain("two")])

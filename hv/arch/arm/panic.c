@@ -6,6 +6,7 @@
  */
 #include <asm/fault.h>
 #include <asm/gic.h>
+#include <asm/host_timer.h>
 #include <asm/mm.h>
 #include <arch/cpu.h>
 #include <arch/timer.h>
@@ -107,14 +108,16 @@ static void print_vcpu(const struct cpu *c)
 
 NORETURN static void restart(void)
 {
+	/* Before host_timer_init() the clock stands. */
+	uint32_t delay = host_timer.hz ? options.reboot_delay_ms : 0;
 	uint64_t until;
 
 	if (options.noreboot) {
 		log_error("stopped (noreboot)");
 		arch_machine_halt();
 	}
-	log_error("restarting in %u ms", options.reboot_delay_ms);
-	until = arch_time_ns() + (uint64_t)options.reboot_delay_ms * 1000000;
+	log_error("restarting in %u ms", delay);
+	until = arch_time_ns() + (uint64_t)delay * 1000000;
 	while (arch_time_ns() < until)
 		arch_cpu_relax();
 	arch_machine_end(false);
