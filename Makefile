@@ -595,6 +595,7 @@ list-sources:
 
 bench: all
 	$(Q)scripts/debs arm64 cloud kernel busybox tools daemons xen
+	$(Q)scripts/debs x86_64 xen
 	$(Q)O=$O $(PYTHON) bench/bench.py
 
 clean:
