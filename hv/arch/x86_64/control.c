@@ -14,6 +14,7 @@
 #include <hv/control.h>
 #include <hv/err.h>
 #include <hv/hypercall.h>
+#include <hv/policy.h>
 #include <hv/string.h>
 #include <xen/memory.h>
 
@@ -371,9 +372,36 @@ static int get_map(struct vcpu *v, gva_t arg)
 	return err ? err : guest_put(v, arg, &op);
 }
 
+/* No domain is populated on demand, so there is nothing to do for a target that its limit allows: libxl sets one
+ * here for whatever the balloon is told. */
+static int pod_target(struct vcpu *v, unsigned op, gva_t arg)
+{
+	struct xen_pod_target t;
+	struct domain *d;
+	int err;
+
+	err = guest_get(v, &t, arg);
+	if (err)
+		return err;
+	err = memory_find_domain(v, t.domid, &d);
+	if (err)
+		return err;
+	err = policy_sysctl(v->domain, op); /* not of itself */
+	if (err)
+		return err;
+	if (op == XENMEM_set_pod_target && t.target_pages > read_once(&d->mem.max))
+		return refuse(R_POD_TARGET, d->id, read_once(&d->mem.max), t.target_pages);
+	t.tot_pages = read_once(&d->mem.used);
+	t.pod_cache_pages = 0;
+	t.pod_entries = 0;
+	return guest_put(v, arg, &t);
+}
+
 int arch_memory_op(struct vcpu *v, unsigned op, gva_t arg)
 {
 	switch (op) {
+	case XENMEM_set_pod_target:
+	case XENMEM_get_pod_target: return pod_target(v, op, arg);
 	case XENMEM_set_memory_map: return set_map(v, arg);
 	case XENMEM_memory_map: return get_map(v, arg);
 	default: return refuse(R_NOT_IMPLEMENTED, op, 0, __HYPERVISOR_memory_op);
