@@ -139,17 +139,18 @@ def image(arch, kernel, machine=False):
 
 @alone()
 def dom0_image(arch, kernel, extra=None):
-    """images/dom0's result for a kernel, made when what goes into it has changed. extra: a folder
-    that is copied over it."""
+    """images/dom0's result for a kernel, made when what goes into it has changed: our own tools too, if they
+    are built. extra: a folder that is copied over it."""
+    tools = [p for p in sorted((BUILD / "tools" / arch).glob("kr*")) if p.is_file()]
     recipe = sorted(p for p in (TOP / "images").rglob("*") if p.is_file())
     recipe += [CACHE / arch / "tools/list", CACHE / arch / "cloud/release", CACHE / arch / kernel / "release"]
-    recipe += sorted(p for p in pathlib.Path(extra).rglob("*") if p.is_file()) if extra else []
+    recipe += tools + (sorted(p for p in pathlib.Path(extra).rglob("*") if p.is_file()) if extra else [])
     key = hashlib.sha256()
     for path in recipe:
         key.update(b"%s\0%s\0" % (str(path).encode(), path.read_bytes()))
     path = BUILD / "images" / ("%s-dom0-%s.cpio" % (arch, key.hexdigest()[:16]))
     if not path.exists():
-        subprocess.run([TOP / "images/dom0", arch, kernel, path] + ([extra] if extra else []), check=True)
+        subprocess.run([TOP / "images/dom0", arch, kernel, path, extra or ""] + tools, check=True)
     return path
 
 

@@ -19,6 +19,14 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: only with --full")
+    config.addinivalue_line("markers", "core: in the short list of test_xl")
+    config.addinivalue_line("markers", "only: on those machines of test_xl")
+
+
+def elsewhere(item):
+    """Is the test for other machines of test_xl?"""
+    limits = item.get_closest_marker("only")
+    return limits and limits.args[0] not in item.callspec.params["dom0"]
 
 
 @pytest.hookimpl(tryfirst=True)     # before the processes share them
@@ -27,13 +35,13 @@ def pytest_collection_modifyitems(config, items):
     machine within its file, or calls make, stays together when several processes share the tests."""
     for item in items:
         stem = item.path.stem
-        if stem not in ("test_boot", "test_guests"):
+        if stem not in ("test_boot", "test_guests") and not item.get_closest_marker("xdist_group"):
             makes = stem.startswith(("test_kr", "test_run", "test_stored"))
             item.add_marker(pytest.mark.xdist_group("tools" if makes else stem))
-    if not config.getoption("--full"):
-        out = [i for i in items if i.get_closest_marker("full")]
-        items[:] = [i for i in items if i not in out]
-        config.hook.pytest_deselected(items=out)
+    full = config.getoption("--full")
+    out = [i for i in items if (i.get_closest_marker("full") and not full) or elsewhere(i)]
+    items[:] = [i for i in items if i not in out]
+    config.hook.pytest_deselected(items=out)
 
 
 @pytest.fixture(scope="session", autouse=True)

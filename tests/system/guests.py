@@ -9,8 +9,8 @@ HEADER = struct.pack("<2I6Q2I", 0x14000010, 0, 0, 0x1000, 0xA, 0, 0, 0, 0x644D52
 ARM_CRASHES = (HEADER + struct.pack("<6I", 0xD28003B0, 0xD2800040, 0x10000061, 0xD401D422, 0x14000000,
                                     3)).ljust(4096, b"\0")
 
-# Waits for interrupts for ever: wfi; b .-4.
-SLEEPS = (HEADER + struct.pack("<2I", 0xD503207F, 0x17FFFFFF)).ljust(4096, b"\0")
+# wfi; b .-4.
+ARM_SLEEPS = (HEADER + struct.pack("<2I", 0xD503207F, 0x17FFFFFF)).ljust(4096, b"\0")
 
 # ---- x86-64 ----
 
@@ -34,3 +34,6 @@ def elf(*segments, machine=62, notes=NOTE, code=b"\xf4"):
 
 # How a domain crashes, by architecture; on x86-64: ud2, for which there is no handler.
 CRASHES = {"arm64": ARM_CRASHES, "x86_64": elf((ENTRY, 4096, 4096), code=b"\x0f\x0b")}
+
+# What waits for interrupts for ever; on x86-64: sti; hlt; and again.
+SLEEPS = {"arm64": ARM_SLEEPS, "x86_64": elf((ENTRY, 4096, 4096), code=b"\xfb\xf4\xeb\xfc")}
