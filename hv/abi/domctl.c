@@ -7,6 +7,7 @@
 #include "domctl.h"
 
 #include <arch/control.h>
+#include <arch/cpu.h>
 #include <hv/control.h>
 #include <hv/domain.h>
 #include <hv/domain_time.h>
@@ -142,9 +143,11 @@ static int destroy(struct domctl_call *c)
 
 	if (c->d == c->v->domain)
 		return refuse(R_NOT_ON_SELF, c->d->id, 0, c->op.cmd);
-	do
+	do {
+		arch_cpu_relax(); /* a step may wait for another CPU, to flush or to forget */
 		err = control_destroy(c->d);
-	while (err == -ERR_RESTART && !hypercall_preempt(c->v) && domain_off_cpu(c->d));
+	} while (err == -ERR_RESTART && !hypercall_preempt(c->v) &&
+		 !read_once(&c->d->control_busy) && !domain_destroy_waits(c->d));
 	if (err == -ERR_RESTART)
 		sched_yield(c->v);
 	return err;

@@ -606,6 +606,23 @@ static void a_domain_is_held_by_one_at_a_time(void **state)
 	sim_end_machine();
 }
 
+/* Who destroys a domain leaves its CPU when there is nothing to do but wait. */
+static void waiting_for_a_grace_period_is_said(void **state)
+{
+	struct domain *d;
+	domid_t id;
+
+	boot();
+	id = create(1);
+	d = domain_find(id);
+	while (!domain_destroy_waits(d))
+		assert_int_equal(control_destroy(d), -ERR_RESTART);
+	assert_int_equal(control_destroy(d), -ERR_RESTART);
+	assert_true(domain_destroy_waits(d));
+	sim_end(d);
+	sim_end_machine();
+}
+
 /* A toolstack's domain that ends while it holds another does not leave that one paused. */
 static void a_domain_is_let_go_when_its_holder_ends(void **state)
 {
@@ -675,6 +692,7 @@ int main(void)
 		cmocka_unit_test(paging_memory_comes_on_top_of_the_rest),
 		cmocka_unit_test(ranges_that_wrap_are_refused),
 		cmocka_unit_test(a_domain_is_held_by_one_at_a_time),
+		cmocka_unit_test(waiting_for_a_grace_period_is_said),
 		cmocka_unit_test(a_domain_is_let_go_when_its_holder_ends),
 		cmocka_unit_test(a_device_model_serves_one_domain_for_good),
 	};

@@ -292,6 +292,15 @@ static int destroy_phase_step(struct domain *d)
 	}
 }
 
+bool domain_destroy_waits(const struct domain *d)
+{
+	switch (read_once(&d->destroy_phase)) {
+	case DESTROY_VCPUS: return !domain_off_cpu(d);
+	case DESTROY_GRACE: return load_acquire(&d->grace) == GRACE_RUNS;
+	default: return false;
+	}
+}
+
 int domain_destroy_step(struct domain *d)
 {
 	int err;

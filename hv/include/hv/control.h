@@ -18,6 +18,9 @@ MUST_USE int control_unpause(struct domain *d);
 
 /* No CPU runs a vCPU of `d` or holds its registers. Stays true while it is paused. */
 bool domain_off_cpu(const struct domain *d);
+/* The next step of destroying `d`, which is DYING, would only wait: for vCPUs to leave their CPUs, or for all CPUs to have
+ * forgotten it. The caller lets something else run meanwhile. Any lock. */
+bool domain_destroy_waits(const struct domain *d);
 
 /*
  * Hold `d` still: 0 once no CPU has any of its vCPUs, and until control_release(); -ERR_RESTART: they are on their
