@@ -33,7 +33,7 @@
 #define LOCK_FILE  "/run/kr-supervisor.lock"
 #define MAKER_LOCK "/run/kr.lock" /* tools/ctl/cmd_create.c */
 #define SOON_MS    1000
-#define MOST_TRIES 3
+#define MOST_TRIES 30 /* one a second: what the guest before it had may be let go of late */
 #define MOST_JOBS  64
 #define LOG_CHUNK  16384u
 
@@ -190,7 +190,8 @@ static void has_failed(const struct job *j, const char *why)
 	}
 	t->tries++;
 	if (t->tries < MOST_TRIES) {
-		happened(j->domid, j->name, "restart failed", why, "it is tried again");
+		if (t->tries == 1)
+			happened(j->domid, j->name, "restart failed", why, "it is tried again");
 		return;
 	}
 	happened(j->domid, j->name, "restart failed", why, "given up");
