@@ -83,7 +83,6 @@ MUST_USE bool dom0_place(const struct boot_domain *b, struct plan *plan);
 MUST_USE int dom0_holes_step(struct boot_domain *b, struct domain *d);
 MUST_USE int dom0_low_page(struct domain *d);
 
-
 /* start_info.c: everything at plan->tables, into `buf` of TABLES_SIZE bytes. False: does not fit, said. */
 MUST_USE bool start_info_write(uint8_t *buf, const struct boot_domain *b, const struct plan *plan);
 
