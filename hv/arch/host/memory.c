@@ -330,9 +330,11 @@ void arch_view_free(struct p2m_view *view)
 	for (unsigned i = 0; i < sim.nr_cpus; i++) {
 		struct tlb *t = &sim.cpu[i].tlb;
 
+		tlb_lock(t);
 		for (unsigned j = 0; j < TLB_ENTRIES; j++)
 			if (t->e[j].view == view && t->drop != view && !t->drop_all)
 				sim_fail("tag %u is given back with translations cached", view->tag);
+		tlb_unlock(t);
 	}
 	assert_always(tag_used[view->tag], "a tag is given back once");
 	__atomic_store_n(&tag_used[view->tag], 0, __ATOMIC_SEQ_CST);
