@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ./run boots, on this terminal: a dom0 with kr and what a guest needs; on x86_64 it owns a disk and a network card."""
+"""
+What ./run boots, on this terminal: a dom0 with kr and what a guest needs, on x86_64 with a disk and a network card, and
+beside it a boot-time domain.
+"""
 import os
 import sys
 
-from machine import BUILD, Kernel, Machine, run_image
+from machine import BUILD, Domain, Kernel, Machine, run_image
 
 arch, options = sys.argv[1], sys.argv[2:]
 x86 = arch == "x86_64"
@@ -18,7 +21,7 @@ if x86:
             file.truncate(64 << 20)
 machine = Machine("krypton", arch=arch, options=" ".join(["console=com1"] * x86 + ["dom0_mem=512M"] + options),
                   dom0=Kernel("vmlinux" if x86 else kernel, "quiet krun=/etc/run" + " kmods=ahci,sd_mod,e1000e" * x86, image),
-                  disk=disk, network=x86)
+                  domains=[Domain("guest", args="quiet", memory=192)], disk=disk, network=x86)
 command = machine.command(BUILD / "logs" / "run", interactive=True)
-print("Booting. Ctrl-\\ x leaves.", flush=True)
+print("Booting. Ctrl-a three times moves the keyboard to the next domain; Ctrl-\\ x leaves.", flush=True)
 os.execvp(command[0], command)
