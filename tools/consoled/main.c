@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kr-consoled: command line, devices, folders; then serve.c. xenconsoled's options are understood. */
 #include "consoled.h"
+#include "lib/daemon.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@ static struct setup setup = {
 	.hypervisor = { .folder = -1, .limit = 4u << 20, .keep = 4 },
 	.user = 65534, /* nobody */
 };
-static int waiting_parent = -1;
 
 enum { OPTION_SIZE = 0x100, OPTION_KEEP, OPTION_LOG_DIR, OPTION_PID_FILE };
 
@@ -50,12 +48,6 @@ static const char help[] =
     "      --pid-file FILE    write the process number there\n"
     "  -U, --user NUMBER      serve as this user (65534, nobody); 0: stay root\n"
     "  -v, --verbose          say who comes and goes\n";
-
-static void die(const char *what)
-{
-	say("%s: %s", what, strerror(errno));
-	exit(1);
-}
 
 static void wrong(const char *option, const char *value)
 {
@@ -107,19 +99,6 @@ static void parse(int argc, char **argv)
 	}
 }
 
-/* One of us: two would steal each other's output. The lock ends with the process. */
-static void take_lock(void)
-{
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		die(LOCK_FILE);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		say("another one is running");
-		exit(1);
-	}
-}
-
 /* The folder is the daemon's user's, so that it can take pieces aside. */
 static void open_logs(void)
 {
@@ -130,7 +109,7 @@ static void open_logs(void)
 	mkdir(log_folder, 0750);
 	fd = open(log_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || (getuid() == 0 && setup.user && fchown(fd, setup.user, (gid_t)-1) < 0))
-		die(log_folder);
+		daemon_die(log_folder);
 	setup.hypervisor = setup.guests;
 	setup.guests.folder = log_guests ? fd : -1;
 	setup.hypervisor.folder = log_hypervisor ? fd : -1;
@@ -140,88 +119,39 @@ static void open_xen(void)
 {
 	setup.events = events_open();
 	if (!setup.events)
-		die("event channels (is the module xen-evtchn loaded?)");
+		daemon_die("event channels (is the module xen-evtchn loaded?)");
 	fcntl(events_fd(setup.events), F_SETFL, O_NONBLOCK);
 	setup.grants = grants_open();
 	if (!setup.grants)
-		die("grants (is the module xen-gntdev loaded?)");
+		daemon_die("grants (is the module xen-gntdev loaded?)");
 	setup.fmem = fmem_open();
 	setup.hcall = hcall_open();
 	if (!setup.fmem || !setup.hcall)
-		die("hypercalls (is the module xen-privcmd loaded?)");
+		daemon_die("hypercalls (is the module xen-privcmd loaded?)");
 	setup.store = client_open();
 	if (!setup.store)
-		die("the store daemon does not answer");
-}
-
-static void more_descriptors(void)
-{
-	struct rlimit limit = { 65536, 65536 };
-
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
-/* The first process waits until consoles are served; its end says so. */
-static void into_background(void)
-{
-	int line[2], null;
-	char ok;
-
-	if (foreground)
-		return;
-	if (pipe2(line, O_CLOEXEC) < 0)
-		die("pipe");
-	switch (fork()) {
-	case -1: die("fork");
-	case 0: break;
-	default: close(line[1]); _exit(read(line[0], &ok, 1) == 1 ? 0 : 1);
-	}
-	close(line[0]);
-	waiting_parent = line[1];
-	setsid();
-	if (chdir("/") < 0)
-		die("/");
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		return;
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-}
-
-/* Before privileges are gone. */
-static void write_pid(void)
-{
-	FILE *f = pid_file ? fopen(pid_file, "we") : NULL;
-
-	if (pid_file && (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f) != 0))
-		die(pid_file);
+		daemon_die("the store daemon does not answer");
 }
 
 static void ready(void)
 {
-	if (waiting_parent < 0)
-		return;
-	openlog("kr-consoled", LOG_PID, LOG_DAEMON);
-	say_to_syslog = true;
-	dup2(STDIN_FILENO, STDERR_FILENO);
-	if (write(waiting_parent, "", 1) != 1)
-		exit(1);
-	close(waiting_parent);
-	waiting_parent = -1;
+	if (!foreground) {
+		openlog("kr-consoled", LOG_PID, LOG_DAEMON);
+		say_to_syslog = true;
+	}
+	daemon_ready();
 }
 
 int main(int argc, char **argv)
 {
 	parse(argc, argv);
 	umask(027);
-	into_background();
-	take_lock();
-	more_descriptors();
+	if (!foreground)
+		daemon_background();
+	daemon_lock(LOCK_FILE); /* two would steal each other's output */
+	daemon_more_files();
 	open_logs();
 	open_xen();
-	write_pid();
+	daemon_write_pid(pid_file); /* before privileges are gone */
 	return serve(&setup, ready);
 }

@@ -27,6 +27,7 @@ void system_close(struct system *s);
  * Who makes, changes or ends domains or devices holds this lock meanwhile: a descriptor for system_unlock(); -1: *f (F_PRIVILEGE). If the
  * one who held it before was killed, what it left half done is taken away first (recover.c).
  */
+#define SYSTEM_LOCK "/run/kr.lock"
 MUST_USE int system_lock(const struct system *s, struct fault *f);
 void system_unlock(int lock);
 /* The holder is about to make a domain with this UUID: if it is killed, the domain goes too, unless it has run. */

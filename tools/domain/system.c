@@ -29,11 +29,10 @@ static bool no_hypervisor(struct fault *f)
  * The file is empty while nobody works, or when whoever did has finished; else it has what is being made. So if it is not empty and nobody holds the lock, a
  * process was killed.
  */
-#define LOCK_FILE "/run/kr.lock"
 
 static bool no_lock(struct fault *f)
 {
-	return fault_set(f, F_PRIVILEGE, "%s: %s", LOCK_FILE, strerror(errno));
+	return fault_set(f, F_PRIVILEGE, "%s: %s", SYSTEM_LOCK, strerror(errno));
 }
 
 static bool note(int lock, const struct unfinished *u)
@@ -54,7 +53,7 @@ static void clean_after(const struct system *s, int lock)
 int system_lock(const struct system *s, struct fault *f)
 {
 	const struct unfinished nothing = { .domid = 0 };
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(SYSTEM_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool ok = fd >= 0 && flock(fd, LOCK_EX) == 0;
 
 	if (ok) {
@@ -100,9 +99,9 @@ static void clean_if_killed(const struct system *s)
 	struct stat st;
 	int fd;
 
-	if (stat(LOCK_FILE, &st) < 0 || st.st_size == 0)
+	if (stat(SYSTEM_LOCK, &st) < 0 || st.st_size == 0)
 		return;
-	fd = open(LOCK_FILE, O_RDWR | O_CLOEXEC);
+	fd = open(SYSTEM_LOCK, O_RDWR | O_CLOEXEC);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		clean_after(s, fd);
 		(void)!ftruncate(fd, 0);

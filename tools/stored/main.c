@@ -8,19 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <xen/xen.h>
+#include "lib/daemon.h"
 #include "lib/evtchn/events.h"
 #include "serve.h"
 
 static const char *pid_file;
 static bool foreground, print_pid;
 static struct setup setup = { .listener = -1, .state = { -1, -1 }, .evtchn = -1, .log_fd = -1 };
-static int waiting_parent = -1;
 
 static const struct option options[] = {
 	{ "no-domain-init", 0, NULL, 'D' },
@@ -64,12 +63,6 @@ static const char help[] =
     "memory=N\n"
     "without effect, for xenstored's command lines: -w, --timeout; -I, --internal-db; -K, "
     "--keep-orphans\n";
-
-static void die(const char *what)
-{
-	fprintf(stderr, "kr-stored: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static void add_quota(const char *name, size_t len, const char *value)
 {
@@ -125,7 +118,7 @@ static void open_log(const char *name)
 {
 	setup.log_fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (setup.log_fd < 0)
-		die(name);
+		daemon_die(name);
 }
 
 static void one_option(int ch)
@@ -186,7 +179,7 @@ static void open_state(void)
 		snprintf(path, sizeof(path), "%s/kr-state.%d", run_dir(), i);
 		setup.state[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (setup.state[i] < 0)
-			die(path);
+			daemon_die(path);
 	}
 	if (flock(setup.state[0], LOCK_EX | LOCK_NB) < 0) {
 		fprintf(stderr, "kr-stored: another one serves %s\n", run_dir());
@@ -207,7 +200,7 @@ static void open_socket(void)
 	setup.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (setup.listener < 0 || bind(setup.listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	    chmod(addr.sun_path, 0600) < 0 || listen(setup.listener, 1024) < 0)
-		die(addr.sun_path);
+		daemon_die(addr.sun_path);
 }
 
 static uint32_t read_number(const char *path)
@@ -234,88 +227,30 @@ static void open_xen(void)
 		return;
 	events = events_open();
 	if (!events)
-		die("event channels");
+		daemon_die("event channels");
 	setup.evtchn = events_fd(events);
 	fcntl(setup.evtchn, F_SETFD, 0); /* a new program takes it over */
 	err = events_bind_virq(events, VIRQ_DOM_EXC, &setup.virq_port);
 	errno = -err;
 	if (err)
-		die("VIRQ_DOM_EXC");
+		daemon_die("VIRQ_DOM_EXC");
 	remote = read_number("/proc/xen/xsd_port");
 	if (!remote)
 		remote = read_number("/dev/xen/xsd_port");
 	err = remote ? events_bind(events, 0, remote, &setup.dom0_port) : 0;
 	errno = -err;
 	if (err)
-		die("the store port of dom0");
-}
-
-static void write_pid(void)
-{
-	FILE *f;
-
-	if (pid_file) {
-		f = fopen(pid_file, "we");
-		if (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f) != 0)
-			die(pid_file);
-	}
-	if (print_pid) {
-		printf("%d\n", (int)getpid());
-		fflush(stdout);
-	}
-}
-
-/* The first process waits until there is someone to talk to; its end says so. */
-static void into_background(void)
-{
-	int line[2], null;
-	char ok;
-
-	if (foreground)
-		return;
-	if (pipe2(line, O_CLOEXEC) < 0)
-		die("pipe");
-	switch (fork()) {
-	case -1: die("fork");
-	case 0: break;
-	default: close(line[1]); _exit(read(line[0], &ok, 1) == 1 ? 0 : 1);
-	}
-	close(line[0]);
-	waiting_parent = line[1];
-	setsid();
-	if (chdir("/") < 0)
-		die("/");
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0)
-		dup2(null, STDIN_FILENO);
+		daemon_die("the store port of dom0");
 }
 
 static void ready(void)
 {
-	int null;
-
-	write_pid();
-	if (waiting_parent < 0)
-		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
+	daemon_write_pid(pid_file);
+	if (print_pid) {
+		printf("%d\n", (int)getpid());
+		fflush(stdout);
 	}
-	if (write(waiting_parent, "", 1) != 1)
-		exit(1);
-	close(waiting_parent);
-	waiting_parent = -1;
-}
-
-static void more_descriptors(void)
-{
-	struct rlimit limit = { 65536, 65536 };
-
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	daemon_ready();
 }
 
 int main(int argc, char **argv)
@@ -323,8 +258,9 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	if (keep_resume(&setup))
 		return keep(&setup, argv, NULL);
-	more_descriptors();
-	into_background();
+	daemon_more_files();
+	if (!foreground)
+		daemon_background();
 	if (foreground && setup.log_fd < 0)
 		setup.log_fd = STDERR_FILENO;
 	open_state();

@@ -7,6 +7,7 @@
 #include "domain/create.h"
 #include "domain/device.h"
 #include "domain/store_write.h"
+#include "lib/daemon.h"
 #include "lib/hcall/sysctl.h"
 #include "record.h"
 #include <dirent.h>
@@ -31,7 +32,6 @@
 #include <unistd.h>
 
 #define LOCK_FILE  "/run/kr-supervisor.lock"
-#define MAKER_LOCK "/run/kr.lock" /* tools/ctl/cmd_create.c */
 #define SOON_MS    1000
 #define MOST_TRIES 30 /* one a second: what the guest before it had may be let go of late */
 #define MOST_JOBS  64
@@ -373,7 +373,7 @@ static void look_at(const char *uuid, bool making)
 /* Is a kr create at work? It holds the lock; otherwise nobody gets it while *fd is held. */
 static bool making_now(int *fd)
 {
-	*fd = open(MAKER_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	*fd = open(SYSTEM_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	return *fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) < 0;
 }
 
@@ -521,23 +521,6 @@ static void die(const char *what, const char *why)
 	exit(1);
 }
 
-/* One of us; the lock ends with the process and is not handed on to kr. */
-static void take_lock(void)
-{
-	int fd = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		die(LOCK_FILE, errno == EWOULDBLOCK ? "another one is running" : strerror(errno));
-}
-
-static void write_pid(const char *path)
-{
-	FILE *f = path ? fopen(path, "we") : NULL;
-
-	if (path && (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f) != 0))
-		die(path, strerror(errno));
-}
-
 static const struct option options[] = { { "help", 0, NULL, 'h' },
 					 { "interactive", 0, NULL, 'i' },
 					 { "kr", 1, NULL, 'k' },
@@ -574,12 +557,13 @@ int main(int argc, char **argv)
 	if (client_watch(sys.store, "@releaseDomain", "gone") ||
 	    client_watch(sys.store, "@introduceDomain", "new"))
 		die("the store", "it takes no watch");
-	if (!foreground && daemon(0, 0) < 0)
-		die("daemon", strerror(errno));
+	if (!foreground)
+		daemon_background();
 	openlog("kr-supervisor", LOG_PID, LOG_DAEMON);
-	take_lock();
-	write_pid(pid_file);
+	daemon_lock(LOCK_FILE);
+	daemon_write_pid(pid_file);
 	signals = take_signals();
 	adopt();
+	daemon_ready();
 	return serve(signals, watch_records());
 }
