@@ -279,6 +279,41 @@ static void there_may_be_more_ports_than_two_levels_have(void **state)
 	assert_int_equal(n, 8192);
 }
 
+/* Ports beyond those with two levels are as good as unknown once the domain is back to these. */
+static void no_port_leads_out_of_the_shared_page(void **state)
+{
+	struct evtchn_alloc_unbound op = { .dom = DOMID_SELF, .remote_dom = one->id };
+	struct {
+		struct sched_poll p;
+		evtchn_port_t port;
+	} a = { .p = { .nr_ports = 1, .timeout = 1 }, .port = 4096 };
+	const struct evtchn_port_ops *ops;
+	uint32_t n = 1;
+
+	fifo();
+	while (sim_evtchn(v0(two), EVTCHNOP_alloc_unbound, &op) == 0)
+		n++;
+	assert_int_equal(n, 8192);
+	assert_int_equal(unmask(two, 8191), 0);
+	assert_int_equal(reset(two), 0);
+	assert_int_equal(unmask(two, 4095), 0);
+	assert_int_equal(unmask(two, 4096), -EINVAL);
+	assert_int_equal(unmask(two, 8191), -EINVAL);
+	assert_int_equal(bind_vcpu(two, 4096, 0), -EINVAL);
+	set_xen_guest_handle(a.p.ports,
+			     (evtchn_port_t *)(uintptr_t)(sim_arg(v0(two)).a + sizeof(a.p)));
+	assert_int_equal(sim_call(v0(two), __HYPERVISOR_sched_op, SCHEDOP_poll, &a), -EINVAL);
+
+	/* A sender that had looked up the port before: its event goes to one of those that there are. */
+	ops = two->evtchn.ops;
+	ops->set_pending(two, v0(two), 8191);
+	assert_true(two->shared_info->evtchn_pending[4095 / 64] >> 63);
+	assert_int_equal(v0(two)->info->evtchn_pending_sel, 1ull << 63);
+	assert_true(ops->is_pending(two, 8191));
+	ops->clear_pending(two, 8191);
+	assert_false(ops->is_pending(two, 4095));
+}
+
 /* ---- queues ----------------------------------------------------------------------------------------- */
 
 static void the_first_event_becomes_the_head(void **state)
@@ -757,6 +792,7 @@ int main(void)
 		RULE(the_array_grows_to_its_limit),
 		RULE(without_memory_ports_stay_two_level),
 		RULE(there_may_be_more_ports_than_two_levels_have),
+		RULE(no_port_leads_out_of_the_shared_page),
 		RULE(the_first_event_becomes_the_head),
 		RULE(events_are_linked_in_order),
 		RULE(an_event_is_linked_once),

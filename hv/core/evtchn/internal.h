@@ -15,7 +15,7 @@ void fifo_drop(struct domain *d) HOLDS(d->evtchn.lock);
 /* Ports that one frame of pointers leads to. A port number is cut to fewer bits, so nothing is read outside it. */
 #define PORT_SPAN (PAGE_SIZE / (uint32_t)sizeof(struct evtchn *) * EVTCHN_PER_FRAME)
 
-/* The port's struct, or NULL beyond the table. */
+/* The port's struct, or NULL where there is none. That of a port beyond the table, which was smaller or larger before, is FREE. */
 static inline struct evtchn *port_find(const struct domain *d, uint32_t port)
 {
 	struct evtchn *e;

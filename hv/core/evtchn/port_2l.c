@@ -19,20 +19,29 @@ static xen_ulong_t bit_of(uint32_t port)
 	return (xen_ulong_t)1 << port % WORD_BITS;
 }
 
+/*
+ * A sender that found a FIFO port while its domain went back to two levels may bring a number that these have no
+ * bits for. It tells the domain of another port then, once, and touches nothing but its page.
+ */
+static uint32_t word_of(uint32_t port)
+{
+	return port % (uint32_t)EVTCHN_2L_NR_CHANNELS / WORD_BITS;
+}
+
 static xen_ulong_t *pending_word(const struct domain *d, uint32_t port)
 {
-	return &d->shared_info->evtchn_pending[port / WORD_BITS];
+	return &d->shared_info->evtchn_pending[word_of(port)];
 }
 
 static xen_ulong_t *mask_word(const struct domain *d, uint32_t port)
 {
-	return &d->shared_info->evtchn_mask[port / WORD_BITS];
+	return &d->shared_info->evtchn_mask[word_of(port)];
 }
 
 /* The port is pending and not masked: pass it on to the vCPU's own words. */
 static inline void select_word(struct vcpu *v, uint32_t port)
 {
-	xen_ulong_t bit = bit_of(port / WORD_BITS);
+	xen_ulong_t bit = bit_of(word_of(port));
 	struct vcpu_info *info;
 
 	if (unlikely(!v)) /* not created yet */

@@ -85,12 +85,12 @@ void evtchn_free(struct domain *d)
 
 struct evtchn *evtchn_of(const struct domain *d, uint32_t port)
 {
-	return port_find(d, port);
+	return port < read_once(&d->evtchn.nr_ports) ? port_find(d, port) : NULL;
 }
 
 int port_check(const struct domain *d, uint32_t port, struct evtchn **e)
 {
-	*e = port_find(d, port);
+	*e = evtchn_of(d, port);
 	return likely(*e) ? 0 : refuse(R_NO_SUCH_PORT, port, read_once(&d->evtchn.nr_ports), d->id);
 }
 
