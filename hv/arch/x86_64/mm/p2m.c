@@ -107,7 +107,7 @@ void arch_p2m_flush(struct p2m_view *view, gfn_t g, uint64_t n)
 	struct cpu *self = this_cpu();
 
 	store_release(&view->generation, view->generation + 1);
-	atomic_fence(); /* pairs with entry: mode and count before the generation */
+	atomic_fence(); /* pairs with svm_run(): number of the stay and mode before the generation */
 	cpuset_for_each(id, &cpus_online)
 	{
 		struct cpu *c = cpu_get(id);

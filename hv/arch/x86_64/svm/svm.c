@@ -477,8 +477,9 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 			   "r14", "r15", "cc", "memory")
 
 /*
- * The mode is stored before softirqs and the view's generation are looked at; whoever raises the one or the other looks at the mode
- * afterwards. A kick between there and VMRUN stays pending and ends the stay at once.
+ * The number of the stay and the mode are stored before softirqs and the view's generation are looked at; whoever raises the one or the other
+ * looks at mode and number afterwards, and waits for the end of a stay that may have begun with the generation before (arch_p2m_flush). A
+ * kick between there and VMRUN stays pending and ends the stay at once.
  */
 static void svm_run(struct vcpu *v)
 {
@@ -490,6 +491,7 @@ static void svm_run(struct vcpu *v)
 
 		if (unlikely(read_once(&v->arch.work)))
 			hvm_deliver(v);
+		write_once(&c->arch.entries, c->arch.entries + 1);
 		write_once(&c->mode, (uint32_t)CPU_GUEST);
 		atomic_fence();
 		if (unlikely(read_once(&c->softirqs)))
@@ -499,7 +501,6 @@ static void svm_run(struct vcpu *v)
 		b->tlb_control = TLB_KEEP;
 		if (unlikely(v->arch.view_generation != view))
 			new_asid(v, c, view);
-		write_once(&c->arch.entries, c->arch.entries + 1);
 		b->rax = v->arch.regs.rax;
 		enter(v, c);
 		b = vmcb_of(v);
