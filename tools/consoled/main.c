@@ -2,6 +2,7 @@
 /* kr-consoled: command line, devices, folders; then serve.c. xenconsoled's options are understood. */
 #include "consoled.h"
 #include "lib/daemon.h"
+#include "lib/folder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -106,7 +107,7 @@ static void open_logs(void)
 
 	if (!log_guests && !log_hypervisor)
 		return;
-	mkdir(log_folder, 0750);
+	folder_make(log_folder, 0750);
 	fd = open(log_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || (getuid() == 0 && setup.user && fchown(fd, setup.user, (gid_t)-1) < 0))
 		daemon_die(log_folder);

@@ -19,11 +19,25 @@ void daemon_die(const char *what)
 	exit(1);
 }
 
+/* Descriptors 0 to 2 that the caller closed: nothing of ours gets their numbers, for somebody writes there. */
+static void fill_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			daemon_die("/dev/null");
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+}
+
 void daemon_background(void)
 {
 	int line[2], null;
 	char ok;
 
+	fill_standard();
 	if (pipe2(line, O_CLOEXEC) < 0)
 		daemon_die("pipe");
 	switch (fork()) {

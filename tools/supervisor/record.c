@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See record.h. */
 #include "record.h"
+#include "lib/folder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -25,16 +26,7 @@ static const char *const on_names[NR_ENDINGS] = { "on_poweroff", "on_reboot", "o
 
 void record_prepare(void)
 {
-	char path[PATH_LEN];
-
-	snprintf(path, sizeof(path), "%s", record_folder);
-	for (char *p = path + 1; *p; p++)
-		if (*p == '/') {
-			*p = 0;
-			mkdir(path, 0755);
-			*p = '/';
-		}
-	mkdir(path, 0700);
+	folder_make(record_folder, 0700);
 }
 
 static json_t *to_json(const struct record *r)
@@ -275,7 +267,7 @@ void event_append(int domid, const char *name, const char *what, const char *why
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	FILE *file;
 
-	mkdir("/var/log/krypton", 0750);
+	folder_make(EVENTS_FOLDER, 0750);
 	file = text ? fopen(EVENTS_FILE, "ae") : NULL;
 	if (file) {
 		fprintf(file, "%s\n", text);

@@ -18,7 +18,8 @@
 #define RECORD_UUID    37 /* characters, with the zero byte */
 #define RECORD_HISTORY 5
 #define RECORD_SOON    60 /* so many seconds for RECORD_HISTORY restarts are too few */
-#define EVENTS_FILE    "/var/log/krypton/events"
+#define EVENTS_FOLDER  "/var/log/krypton"
+#define EVENTS_FILE    EVENTS_FOLDER "/events"
 
 enum stage {
 	STAGE_MAKING,
