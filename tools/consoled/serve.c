@@ -103,17 +103,24 @@ static void write_tty(const struct console *c, const char *name)
 		say("domain %u: the name of its terminal cannot be stored", c->domid);
 }
 
-static void watch_console(uint16_t domid, bool on)
+static void watch_node(uint16_t domid, const char *node, bool on)
 {
 	char path[PATH_LEN], token[16];
 	int err;
 
-	snprintf(path, sizeof(path), "/local/domain/%u/console", domid);
+	snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, node);
 	snprintf(token, sizeof(token), "%u", domid);
 	err = on ? client_watch(setup->store, path, token)
 		 : client_unwatch(setup->store, path, token);
 	if (err && err != -EEXIST && err != -ENOENT)
-		say("domain %u: a watch on its console: %s", domid, strerror(-err));
+		say("domain %u: a watch on its %s: %s", domid, node, strerror(-err));
+}
+
+/* Where its console is, and its name, which its log has. */
+static void watch_domain(uint16_t domid, bool on)
+{
+	watch_node(domid, "console", on);
+	watch_node(domid, "name", on);
 }
 
 /* ---- output ------------------------------------------------------------------------------------------ */
@@ -377,7 +384,6 @@ static void leave(struct console *c)
 		;
 	disconnect(c);
 	log_close(&c->log);
-	watch_console(c->domid, false);
 	c->dead = true;
 	consoles[c->domid] = NULL;
 	event_del(&c->readable);
@@ -410,21 +416,36 @@ static bool read_place(uint16_t domid, uint32_t *port, uint64_t *gfn)
 	return true;
 }
 
+/* The log is called after the domain, which may be renamed. */
+static void name_log(struct console *c)
+{
+	struct logfile log;
+	char name[100];
+
+	if (!read_node(c->domid, "name", name, sizeof(name)))
+		snprintf(name, sizeof(name), "domain-%u", c->domid);
+	log_init(&log, &setup->guests, "guest-", name);
+	if (strcmp(log.name, c->log.name) == 0)
+		return;
+	log_close(&c->log);
+	c->log = log;
+}
+
 static bool join(uint16_t domid, const uint8_t *uuid, uint32_t port, uint64_t gfn)
 {
 	struct console *c = calloc(1, sizeof(*c));
-	char name[100];
 
 	if (!c)
 		return false;
-	*c = (struct console){
-		.domid = domid, .remote_port = port, .gfn = gfn, .master = -1, .slave = -1
-	};
+	*c = (struct console){ .domid = domid,
+			       .remote_port = port,
+			       .gfn = gfn,
+			       .master = -1,
+			       .slave = -1,
+			       .log = { .fd = -1 } };
 	memcpy(c->uuid, uuid, sizeof(c->uuid));
 	c->out.limit = BACKLOG;
-	if (!read_node(domid, "name", name, sizeof(name)))
-		snprintf(name, sizeof(name), "domain-%u", domid);
-	log_init(&c->log, &setup->guests, "guest-", name);
+	name_log(c);
 	if (!map_ring(c))
 		return refuse(c, "its console ring cannot be mapped");
 	if (!bind_port(c))
@@ -433,7 +454,7 @@ static bool join(uint16_t domid, const uint8_t *uuid, uint32_t port, uint64_t gf
 		return refuse(c, "no terminal");
 	consoles[domid] = c;
 	if (setup->verbose)
-		say("domain %u (%s) is connected", domid, name);
+		say("domain %u is connected: %s", domid, c->log.name);
 	serve_console(c); /* what was printed before */
 	return true;
 }
@@ -448,8 +469,10 @@ static void look_at(const struct hcall_domain *d)
 	if (!read_place(d->id, &port, &gfn))
 		return;
 	if (c && c->remote_port == port && c->gfn == gfn &&
-	    memcmp(c->uuid, d->uuid, sizeof(c->uuid)) == 0)
+	    memcmp(c->uuid, d->uuid, sizeof(c->uuid)) == 0) {
+		name_log(c);
 		return;
+	}
 	if (c)
 		leave(c);
 	if (join(d->id, d->uuid, port, gfn))
@@ -486,7 +509,7 @@ static void look_at_all(void)
 			if (consoles[id])
 				consoles[id]->seen = true;
 			if (!watched[id])
-				watch_console(id, true);
+				watch_domain(id, true);
 			watched[id] = true;
 			look_at(&d[i]);
 		}
@@ -494,6 +517,7 @@ static void look_at_all(void)
 	}
 	for (unsigned i = 0; i < DOMAINS && n == 0; i++)
 		if (consoles[i] && !consoles[i]->seen) {
+			watch_domain((uint16_t)i, false);
 			watched[i] = false;
 			leave(consoles[i]);
 		}
@@ -512,8 +536,8 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 		else
 			look_at_one(strtoul(event.token, NULL, 10));
 	}
-	if (got == -EPIPE || got == -EPROTO) {
-		say("the store daemon is gone");
+	if (got < 0) {
+		say("the store daemon is gone: %s", strerror(-got));
 		status = 1;
 		event_base_loopbreak(base);
 	}
@@ -593,9 +617,8 @@ int serve(const struct setup *s, void (*ready)(void))
 	}
 	look_at_all();
 	ready();
-	on_store(
-	    -1, 0,
-	    NULL); /* events that came with answers are kept: the descriptor does not show them */
+	/* Events that came with answers are kept: the descriptor does not show them. */
+	on_store(-1, 0, NULL);
 	event_base_dispatch(base);
 	return status;
 }
