@@ -125,6 +125,7 @@ def test_mistakes_in_the_call():
     for args, says in [((["creat"]), "did you mean create?"), (["create"], "which configuration file?"),
                        (["create", "--dyr-run", "x"], "there is no option --dyr-run"),
                        (["create", "--arch"], "--arch needs an argument"),
+                       (["log", "-xf", "a"], "there is no option -x\n"), (["log", "--follow=1", "a"], "--follow takes no argument"),
                        (["create", "-n", "--arch", "vax", "x"], "x86_64 or arm64"),
                        (["top"], "this is no terminal"), (["log", "--json", "-f", "a"], "does not end"),
                        (["log"], "one domain"), (["vcpu-set", "a"], "something is missing"),

@@ -3,12 +3,11 @@
  * kr's commands over libhvcore.a (toolstack.h) and a store of a list of nodes (fakestore.h): each is called as main() calls it, with --json and without,
  * and what it says is compared with what the hypervisor and the store have.
  */
-#include "toolstack.h"
+#include "two_guests.h"
 
 #include "ctl/ctl.h"
 #include "domain/change.h"
 #include "domain/store_write.h"
-#include "fakestore.h"
 #include <getopt.h>
 #include <hv/console.h>
 #include <hv/log.h>
@@ -109,41 +108,6 @@ static long number_of(const json_t *object, const char *key)
 
 /* ---- two guests ------------------------------------------------------------------------------------------ */
 
-static struct made guest;
-
-static void make(void)
-{
-	struct fault f;
-
-	if (!domain_make(&tools, &config, &plan, &guest, &f))
-		sim_fail("%s", f.text);
-	if (!store_add(&tools, &config, &guest, &f))
-		sim_fail("%s", f.text);
-}
-
-/* "guest" is domain 1, "other" is domain 2; dom0 has a name too. */
-static int two_guests(void **state)
-{
-	fakestore_empty();
-	boot(1, NULL);
-	tools.store = fakestore_open();
-	fakestore_set("/local/domain/0/name", "Domain-0");
-	sim_guest_set(inproc_vcpu, dom0_guest, NULL, NULL);
-	sim_start(d0);
-	guest = (struct made){ .uuid = { 1 } };
-	in_dom0(make);
-	config.name = "other";
-	guest = (struct made){ .uuid = { 2 } };
-	in_dom0(make);
-	assert_int_equal(guest.domid, 2);
-	return 0;
-}
-
-static bool gone(void *arg)
-{
-	return !domain_find(1) && !domain_find(2);
-}
-
 static int no_guests(void **state)
 {
 	for (int i = 1; i <= 2; i++)
@@ -154,11 +118,7 @@ static int no_guests(void **state)
 			kr(CTL_DONE, true, line);
 		}
 	forget_call();
-	sim_check(sim_run(gone, NULL));
-	end();
-	client_close(tools.store);
-	fakestore_empty();
-	return 0;
+	return end_without_guests();
 }
 
 /* ---- the commands ---------------------------------------------------------------------------------------- */
@@ -217,6 +177,9 @@ static void a_domain_is_renamed_to_what_nobody_has(void **state)
 	refused("rename web 17", "CONFIG_VALUE");
 	assert_string_equal(fakestore_value("/local/domain/1/name"), "web");
 	done("rename web web", NULL);
+	done("rename web 1st", NULL); /* no number */
+	done("list 1st", "1st");
+	done("rename 1st web", NULL);
 	kr(CTL_USAGE, true, "rename web");
 	kr(CTL_USAGE, true, "rename web a b");
 }

@@ -3,10 +3,9 @@
  * The toolstack's devices over libhvcore.a (toolstack.h) and a store of a list of nodes (fakestore.h): addresses, hotplug scripts, who uses a disk, and what is
  * taken away after a tool was killed. Back ends are the kernel's: tests/system/test_kr_guest.py has them.
  */
-#include "toolstack.h"
+#include "two_guests.h"
 
 #include "domain/device_parts.h"
-#include "fakestore.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -14,38 +13,6 @@
 #include <unistd.h>
 
 /* ---- two guests ------------------------------------------------------------------------------------------ */
-
-static struct made guest;
-
-static void make(void)
-{
-	struct fault f;
-
-	if (!domain_make(&tools, &config, &plan, &guest, &f) ||
-	    !store_add(&tools, &config, &guest, &f))
-		sim_fail("%s", f.text);
-}
-
-/* "guest" is domain 1, "other" is domain 2; both are paused and have never run. */
-static int two_guests(void **state)
-{
-	fakestore_empty();
-	boot(1, NULL);
-	tools.store = fakestore_open();
-	sim_guest_set(inproc_vcpu, dom0_guest, NULL, NULL);
-	sim_start(d0);
-	guest = (struct made){ .uuid = { 1 } };
-	in_dom0(make);
-	config.name = "other";
-	guest = (struct made){ .uuid = { 2 } };
-	in_dom0(make);
-	return 0;
-}
-
-static bool gone(void *arg)
-{
-	return !domain_find(1) && !domain_find(2);
-}
 
 static void unmake(void)
 {
@@ -57,11 +24,7 @@ static void unmake(void)
 static int no_guests(void **state)
 {
 	in_dom0(unmake);
-	sim_check(sim_run(gone, NULL));
-	end();
-	client_close(tools.store);
-	fakestore_empty();
-	return 0;
+	return end_without_guests();
 }
 
 /* ---- addresses ------------------------------------------------------------------------------------------- */
@@ -246,10 +209,15 @@ static void clean(void)
 	system_clean(&tools, &unfinished);
 }
 
+static void clean_after(struct unfinished u)
+{
+	unfinished = u;
+	in_dom0(clean);
+}
+
 static void what_was_being_made_goes(void **state)
 {
-	unfinished = (struct unfinished){ .uuid = { 2 } };
-	in_dom0(clean);
+	clean_after((struct unfinished){ .uuid = { 2 } });
 	assert_non_null(domain_find(1));
 	assert_null(domain_find(2));
 	assert_null(fakestore_value("/local/domain/2/name"));
@@ -258,8 +226,7 @@ static void what_was_being_made_goes(void **state)
 
 static void nothing_goes_that_nobody_was_making(void **state)
 {
-	unfinished = (struct unfinished){ .domid = 0 };
-	in_dom0(clean);
+	clean_after((struct unfinished){ .domid = 0 });
 	assert_non_null(domain_find(1));
 	assert_non_null(domain_find(2));
 	assert_string_equal(fakestore_value("/local/domain/2/name"), "other");
@@ -267,11 +234,10 @@ static void nothing_goes_that_nobody_was_making(void **state)
 
 static void folders_of_domains_that_are_gone_go(void **state)
 {
-	unfinished = (struct unfinished){ .domid = 0 };
 	fakestore_set("/local/domain/9/name", "gone");
 	fakestore_set("/local/domain/0/backend/vbd/8/51712/state", "4");
 	fakestore_set("/local/domain/0/backend/vif/1/0/state", "4");
-	in_dom0(clean);
+	clean_after((struct unfinished){ .domid = 0 });
 	assert_null(fakestore_value("/local/domain/9/name"));
 	assert_null(fakestore_value("/local/domain/0/backend/vbd/8/51712/state"));
 	assert_string_equal(fakestore_value("/local/domain/0/backend/vif/1/0/state"), "4");
@@ -279,11 +245,10 @@ static void folders_of_domains_that_are_gone_go(void **state)
 
 static void a_device_that_was_being_attached_goes(void **state)
 {
-	unfinished = (struct unfinished){ .domid = 1, .type = "vbd", .id = "51728" };
 	fakestore_set("/local/domain/0/backend/vbd/1/51728/online", "1");
 	fakestore_set("/local/domain/0/backend/vbd/1/51712/online", "1");
 	fakestore_set("/local/domain/1/device/vbd/51728/state", "1");
-	in_dom0(clean);
+	clean_after((struct unfinished){ .domid = 1, .type = "vbd", .id = "51728" });
 	assert_null(fakestore_value("/local/domain/0/backend/vbd/1/51728/online"));
 	assert_null(fakestore_value("/local/domain/1/device/vbd/51728/state"));
 	assert_string_equal(fakestore_value("/local/domain/0/backend/vbd/1/51712/online"), "1");

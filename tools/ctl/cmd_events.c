@@ -163,7 +163,7 @@ int cmd_events(struct ctl *c, int argc, char **argv)
 		w.who = argv[optind];
 		if (s.store && store_find(&s, w.who, &domid, &f))
 			w.domid = domid;
-		else if (isdigit((unsigned char)*w.who))
+		else if (store_is_number(w.who))
 			w.domid = atoi(w.who);
 	}
 	if (!c->json)

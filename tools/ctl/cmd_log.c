@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kr log: what a guest has printed, from the console daemon's file. */
 #include "ctl.h"
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -31,7 +30,7 @@ static bool find_file(const char *who, char *path, struct fault *f)
 	if (strchr(who, '/'))
 		return fault_set(f, F_NO_SUCH_DOMAIN, "%s: no domain has a / in its name", who);
 	snprintf(name, sizeof(name), "%s", who);
-	if (isdigit((unsigned char)*who)) {
+	if (store_is_number(who)) {
 		bool found;
 
 		if (!system_open(&s, SYSTEM_STORE, f))

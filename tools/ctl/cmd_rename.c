@@ -2,6 +2,7 @@
 /* kr rename: another name for a domain. */
 #include "ctl.h"
 #include "domain/change.h"
+#include "domain/create.h"
 #include "supervisor/record.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -30,13 +31,15 @@ int cmd_rename(struct ctl *c, int argc, char **argv)
 	struct system s;
 	struct fault f;
 	uint16_t domid;
-	int status = ctl_domain_and(c, argc, argv, 1, 1, &s, &domid);
+	int lock, status = ctl_domain_and(c, argc, argv, 1, 1, &s, &domid);
 
 	if (status)
 		return status;
-	if (!domain_rename(&s, domid, argv[optind + 1], &f) ||
+	lock = system_lock(&s, &f); /* nobody else takes the name meanwhile */
+	if (lock < 0 || !domain_rename(&s, domid, argv[optind + 1], &f) ||
 	    !rename_record(&s, domid, argv[optind + 1], &f))
 		status = ctl_refuse(c, &f);
+	system_unlock(lock);
 	system_close(&s);
 	return status;
 }

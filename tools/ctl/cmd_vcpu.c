@@ -83,7 +83,7 @@ static int set_online(struct ctl *c, const struct system *s, uint16_t domid, con
 static int pin(struct ctl *c, const struct system *s, uint16_t domid, const char *which,
 	       const char *cpus)
 {
-	const struct place at = { "CPUs", 1, 1 };
+	const struct place at = { "", 0, 0 };
 	struct config_cpus list = { 0 };
 	uint64_t map[CONFIG_MAX_CPUS / 64];
 	struct xen_domctl_getdomaininfo info;

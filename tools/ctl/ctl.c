@@ -52,6 +52,16 @@ void ctl_help(const struct command *command)
 		printf("\n%s", command->details);
 }
 
+/* What getopt_long() has refused: a long option in whole, a short one as its letter, for it may stand among others. */
+static int refused_option(struct ctl *c, const char *word)
+{
+	if (optopt == 0)
+		return ctl_usage(c, "there is no option %s", word);
+	if (strncmp(word, "--", 2) == 0 && strchr(word, '='))
+		return ctl_usage(c, "%.*s takes no argument", (int)strcspn(word, "="), word);
+	return ctl_usage(c, "there is no option -%c", optopt);
+}
+
 int ctl_option(struct ctl *c, int argc, char **argv, const char *letters, const struct option *longs)
 {
 	struct option all[MAX_OPTIONS] = { { "help", no_argument, NULL, OPTION_HELP },
@@ -76,7 +86,7 @@ int ctl_option(struct ctl *c, int argc, char **argv, const char *letters, const 
 		if (got == ':')
 			ctl_usage(c, "%s needs an argument", argv[optind - 1]);
 		else if (got == '?')
-			ctl_usage(c, "there is no option %s", argv[optind - 1]);
+			refused_option(c, argv[optind - 1]);
 		return got == ':' ? '?' : got;
 	}
 }

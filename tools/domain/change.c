@@ -41,7 +41,7 @@ static void write_name(struct store_write *w, void *arg)
 /* As name= of a configuration file. */
 static bool sound_name(const char *name, struct fault *f)
 {
-	struct value v = { .at = { "name", 1, 1 }, .kind = VALUE_STRING, .text = name };
+	struct value v = { .at = { "", 0, 0 }, .kind = VALUE_STRING, .text = name };
 	const struct pair p = { .at = v.at, .key = "name", .value = &v };
 	struct config c = { 0 };
 

@@ -51,7 +51,9 @@ MUST_USE bool domain_make(const struct system *s, const struct config *c,
 /* Let it go: destroy, in as many steps as it takes. 0 or a negative errno value. */
 MUST_USE int domain_unmake(struct hcall *h, uint16_t domid);
 
-/* store.c: names and numbers. *domid of the domain `who`, a name or a number. */
+/* store.c: names and numbers. Digits alone are a domain's number: names are other than that. */
+bool store_is_number(const char *who);
+/* *domid of the domain `who`, a name or a number. */
 MUST_USE bool store_find(const struct system *s, const char *who, uint16_t *domid, struct fault *f);
 /* The name of a domain into `buf`; "" if it has none. */
 const char *store_name(const struct system *s, uint16_t domid, char *buf, size_t room);

@@ -4,7 +4,6 @@
  * only then is the store daemon told that the domain is there. The guest may read its home, and write where the paths say so.
  */
 #include "store_write.h"
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,17 +153,19 @@ static bool by_name(const struct system *s, const char *name, uint16_t *domid)
 	return found;
 }
 
+bool store_is_number(const char *who)
+{
+	return *who && who[strspn(who, "0123456789")] == 0;
+}
+
 bool store_find(const struct system *s, const char *who, uint16_t *domid, struct fault *f)
 {
-	unsigned long n;
-	char *end;
-
-	if (isdigit((unsigned char)*who)) {
+	if (store_is_number(who)) {
 		struct hcall_domain d;
+		unsigned long n = strtoul(who, NULL, 10);
 
-		n = strtoul(who, &end, 10);
-		if (*end == 0 && n < DOMID_FIRST_RESERVED &&
-		    hcall_domains(s->hcall, (unsigned)n, &d, 1) == 1 && d.id == n) {
+		if (n < DOMID_FIRST_RESERVED && hcall_domains(s->hcall, (unsigned)n, &d, 1) == 1 &&
+		    d.id == n) {
 			*domid = (uint16_t)n;
 			return true;
 		}
