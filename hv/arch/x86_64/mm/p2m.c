@@ -2,7 +2,7 @@
 /*
  * Nested page tables: the answers of arch/memory.h for AMD (APM vol. 2, 15.25; entries are those of 5.4, user bit set). The type lies in
  * four bits that the processor ignores. Flushing is lazy and local: the view's generation rises, CPUs that are in guest mode with
- * it are kicked out, and each takes a fresh tag at its next entry (svm/svm.c).
+ * it are kicked out, and each takes a fresh tag at its next entry (svm/exit.c).
  */
 #include <arch/memory.h>
 

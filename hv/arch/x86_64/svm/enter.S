@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * svm_enter: load a vCPU's registers, run it until its next exit, save them. rdi: struct vcpu, rsi: struct cpu; both come back. Not of C's
- * convention: all other registers but rbp and rsp are lost, which its one caller (svm.c) says to the compiler.
+ * convention: all other registers but rbp and rsp are lost, which its one caller (exit.c) says to the compiler.
  *
  * VMRUN keeps rax, rsp, rip and rflags itself; VMLOAD and VMSAVE move FS, GS, TR, LDTR and the system-call MSRs. Called with
  * interrupts off: GIF is clear from CLGI to STGI, and IF is set inside, so that an interrupt that comes ends
