@@ -6,9 +6,15 @@
  * $FAKEXEN names a folder. In it: ring-N, the store page of domain N; domains, a line "N running|shutdown|dying"
  * each; evtchn, a datagram socket that takes the number of a port as 4 bytes: 100 + N is domain N's store
  * port, 99 the VIRQ of dying domains. What the daemon signals goes to guest-N, if someone has bound it.
+ * bound-N is there while domain N's port is bound. Files that tests make there:
+ *	hold     a server that starts waits until it is gone
+ *	killed   whoever binds the next port removes it, and is killed before it knows
+ *	slow     whoever has accepted a client waits a moment before he does more
+ *	crash    whoever asks for one domain ends by SIGABRT
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +36,7 @@
 
 #define PORT_VIRQ 99
 #define PORT_DOM0 100
+#define MAX_PORTS 200
 #define PAGE      4096
 
 static const char *in_folder(const char *name, int n)
@@ -64,6 +71,11 @@ static int domain_at_or_after(unsigned domid, char *state)
 	if (f)
 		fclose(f);
 	return best;
+}
+
+static bool there_is(const char *name)
+{
+	return access(in_folder(name, -1), F_OK) == 0;
 }
 
 static bool domain_exists(unsigned domid)
@@ -146,6 +158,8 @@ int xencall1(xencall_handle *xcall, unsigned int op, uint64_t arg1)
 	char state = 0;
 	int n;
 
+	if (list->max_domains == 1 && there_is("crash"))
+		abort();
 	if (op != __HYPERVISOR_sysctl || ctl->cmd != XEN_SYSCTL_getdomaininfolist ||
 	    ctl->interface_version != XEN_SYSCTL_INTERFACE_VERSION) {
 		errno = ENOSYS;
@@ -198,6 +212,8 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int 
 	struct xenevtchn_handle *it = calloc(1, sizeof(*it));
 	struct sockaddr_un addr;
 
+	for (int n = 0; n < MAX_PORTS; n++)
+		unlink(in_folder("bound-", n));
 	it->fd = to("evtchn", -1, &addr);
 	unlink(addr.sun_path);
 	if (bind(it->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
@@ -209,6 +225,8 @@ xenevtchn_handle *xenevtchn_fdopen(struct xentoollog_logger *logger, int fd, uns
 {
 	struct xenevtchn_handle *it = calloc(1, sizeof(*it));
 
+	while (there_is("hold"))
+		usleep(1000);
 	it->fd = fd;
 	return it;
 }
@@ -241,10 +259,21 @@ int xenevtchn_notify(xenevtchn_handle *xce, evtchn_port_t port)
 xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *xce, uint32_t domid,
 						     evtchn_port_t remote_port)
 {
+	int fd;
+
 	if (!domain_exists(domid)) {
 		errno = ESRCH;
 		return -1;
 	}
+	fd = (int)syscall(SYS_openat, AT_FDCWD, in_folder("bound-", (int)domid), O_CREAT | O_EXCL,
+			  0600);
+	if (fd < 0) { /* it has one end only */
+		errno = EINVAL;
+		return -1;
+	}
+	close(fd);
+	if (unlink(in_folder("killed", -1)) == 0)
+		raise(SIGKILL);
 	return PORT_DOM0 + (int)domid;
 }
 
@@ -261,7 +290,11 @@ xenevtchn_port_or_error_t xenevtchn_bind_unbound_port(xenevtchn_handle *xce, uin
 
 int xenevtchn_unbind(xenevtchn_handle *xce, evtchn_port_t port)
 {
-	return 0;
+	if (port < PORT_DOM0 + MAX_PORTS &&
+	    (port < PORT_DOM0 || unlink(in_folder("bound-", (int)port - PORT_DOM0)) == 0))
+		return 0;
+	errno = port < PORT_DOM0 + MAX_PORTS ? ENOTCONN : EINVAL;
+	return -1;
 }
 
 xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *xce)
@@ -411,6 +444,15 @@ int open64(const char *path, int flags, ...)
 
 	MODE_OF(flags, mode);
 	return fake_open(path, flags, mode);
+}
+
+int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
+{
+	int client = (int)syscall(SYS_accept4, fd, addr, len, flags);
+
+	if (there_is("slow"))
+		usleep(5000);
+	return client;
 }
 
 int __open_2(const char *path, int flags);

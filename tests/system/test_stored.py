@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -150,6 +151,99 @@ def test_a_kill_amid_a_stream_of_requests(stores):
             got += 1
         assert client.read(path) == b"1999"
     dom0.call(wire.CONTROL, "check")
+
+
+def another_server(store, than):
+    """The server that comes after that one."""
+    end = time.monotonic() + 60
+    while True:
+        server = store.server()
+        if server != than:
+            return server
+        assert time.monotonic() < end, store.log()
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM])
+def test_servers_killed_from_outside_leave_nothing_out(stores, sig):
+    """However many end before they serve, and whatever was the last input: it was not its doing."""
+    store = stores()
+    dom0, guest = with_guest(store)
+    guest.write("x", "1")
+    dom0.write("/y", "1")
+    (store.folder / "hold").touch()
+    server = store.server()
+    os.kill(server, signal.SIGSTOP)
+    guest.send(wire.READ, b"x\0")
+    dom0.send(wire.READ, b"/y\0")
+    os.kill(server, signal.SIGKILL)
+    for _ in range(8):
+        server = another_server(store, server)
+        os.kill(server, sig)
+    another_server(store, server)
+    (store.folder / "hold").unlink()
+    for client in (guest, dom0):
+        kind, number, _, payload = client.receive(60)
+        assert (kind, number, payload) == (wire.READ, client.request, b"1")
+    assert "left out" not in store.log()
+
+
+def test_an_input_that_ends_three_servers_is_left_out(stores):
+    """Who sent it is disconnected; the others are served."""
+    store = stores("ours", "-T", "/dev/stderr")
+    dom0, guest = with_guest(store)
+    culprit = store.socket()
+    culprit.write("/c", "1")
+    (store.folder / "crash").touch()
+    first = store.server()
+    culprit.send(wire.SET_PERMS, b"/c\0n4\0")
+    dom0.send(wire.READ, b"/tool\0")
+    with pytest.raises((wire.Closed, OSError)):
+        culprit.receive(60)
+    assert dom0.receive(60)[3] == b"" and store.server() != first
+    (store.folder / "crash").unlink()
+    guest.write("x", "1")
+    assert store.socket().perms("/c") == ["n0"]
+
+
+def test_a_server_killed_while_it_introduces_a_domain(stores):
+    """The port that it had bound, and not noted, is not in its successor's way."""
+    store = stores()
+    dom0, _ = with_guest(store, 1)
+    (store.folder / "killed").touch()
+    guest = with_guest(store, 2)[1]
+    assert not (store.folder / "killed").exists()
+    guest.write("x", "1")
+    assert dom0.read("/local/domain/2/x") == b"1"
+    dom0.call(wire.CONTROL, "check")
+
+
+def test_no_client_is_lost_with_a_server(stores):
+    """New clients come and go while servers are killed as fast as they start."""
+    store = stores("fast")
+    store.socket().write("/x", "1")
+    (store.folder / "slow").touch()
+    done = threading.Event()
+
+    def kill():
+        while not done.is_set():
+            try:
+                store.kill_server()
+            except ProcessLookupError:
+                pass
+            time.sleep(0.003)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        for _ in range(200):
+            client = store.socket()
+            assert client.read("/x") == b"1"
+            client.close()
+    finally:
+        done.set()
+        killer.join()
+    store.socket().call(wire.CONTROL, "check")
 
 
 def test_both_processes_killed(stores):

@@ -374,8 +374,7 @@ def test_reboot(dom0, guest):
 
 @only("kr")
 def test_store_daemon_ends_while_a_guest_reboots(dom0, guest):
-    """kill -9 of the process that serves, again and again, and then a live update: nobody notices. (Each server answers
-    somebody before it is killed: an input that ends three in a row by itself is left out, docs/store.md.)"""
+    """kill -9 of the process that serves, again and again, and then a live update: nobody notices."""
     old = dom0.ok("xl domid a").strip()
     dom0.ok("rm -f $(log_of a); xl reboot a")
     killed = {dom0.ok("kill_server && xenstore-write /test/killed %d && sleep 1" % n, 60) for n in range(4)}

@@ -164,15 +164,19 @@ const void *journal_state(size_t *len)
 long journal_drop_last(void)
 {
 	uint64_t at = head(now)->first, last = 0;
+	uint32_t conn;
 
 	for (; at < tail; at += record_at(at)->len)
-		last = at;
-	if (!last || record_at(last)->type == REC_RESULT)
+		if (record_at(at)->type != REC_RESULT)
+			last = at;
+	if (!last ||
+	    record_at(last)->type == REC_OUTPUT) /* what it led to was sent: it was survived */
 		return -1;
+	conn = record_at(last)->conn;
+	memset(record_at(last), 0, tail - last);
 	tail = last;
-	memset(record_at(last), 0, record_at(last)->len);
 	head(now)->flight.at = 0;
-	return (long)record_at(last)->conn;
+	return (long)conn;
 }
 
 void journal_replay(void (*apply)(const struct record *r, const void *bytes))

@@ -49,7 +49,7 @@ const void *journal_state(size_t *len);
 void journal_replay(void (*apply)(const struct record *r, const void *bytes));
 /* Is this a replay? */
 bool journal_replaying(void);
-/* Leave out the last record: it is what ended two processes. Returns its connection, or -1. */
+/* Leave out the last input, with what it was answered: it is what ended three processes. Returns its connection; -1: there is none. */
 long journal_drop_last(void);
 
 /* Append. */

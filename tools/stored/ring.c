@@ -32,8 +32,8 @@ static struct events *events;
 static struct grants *grants;
 static struct fmem *foreign;
 static struct hcall *hcall;
-static uint32_t virq_port;
-static bool ports_kept;
+static uint32_t virq_port, dom0_port;
+static bool ports_kept, swept;
 
 #define NOBODY 0xffffu
 
@@ -48,6 +48,7 @@ void ring_init(const struct setup *setup)
 	foreign = fmem_open();
 	hcall = hcall_open();
 	virq_port = setup->virq_port;
+	dom0_port = setup->dom0_port;
 	ports_kept = setup->kept_ports;
 	if (!events || !grants || !foreign || !hcall) {
 		log_line("cannot open Xen's devices: %s", strerror(errno));
@@ -83,9 +84,32 @@ static void *map_page(domid id, uint64_t gfn, bool *granted)
 	return page ? page : fmem_map(foreign, id, &gfn, 1);
 }
 
+/* A server that was killed between binding a port and noting it has left the port bound. */
+static void unbind_forgotten(domid binding)
+{
+	uint32_t port = 1;
+	int err = 0;
+
+	for (const struct conn *c = conns; c; c = c->next)
+		if (c->is_ring && c->ring.port &&
+		    c->dom != binding) /* bound, if the rings are not connected again yet */
+			know_port(c->ring.port, c->dom);
+	for (; err != -EINVAL; port++) /* beyond the last one */
+		if (port != virq_port && port != dom0_port &&
+		    (port >= nr_ports || by_port[port] == NOBODY))
+			err = events_unbind(events, port);
+}
+
 static int bind_port(struct ring *r, domid id, uint32_t remote)
 {
-	if (events_bind(events, id, remote, &r->port) < 0)
+	int err = events_bind(events, id, remote, &r->port);
+
+	if (err && ports_kept && !swept) {
+		swept = true;
+		unbind_forgotten(id);
+		err = events_bind(events, id, remote, &r->port);
+	}
+	if (err)
 		return -EINVAL;
 	know_port(r->port, id);
 	return 0;

@@ -51,7 +51,6 @@ static struct setup *setup;
 static struct event_base *base;
 static struct event rings_event;
 static struct link *ring_queue, **ring_queue_tail = &ring_queue;
-static uint32_t next_id = FIRST_SOCKET;
 static int exit_status = -1;
 static char *new_program;
 
@@ -365,16 +364,20 @@ static void link_socket(struct conn *c, int fd)
 	set_writing(l, conn_queued(c) > 0);
 }
 
-static void new_client(int listener, short what, void *context)
+/* The keeper has it already: whatever ends this server, the client stays. */
+static void new_client(int control, short what, void *context)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	uint32_t id = next_id++;
+	uint32_t id;
+	int fd;
 
-	if (fd < 0)
+	if (!control_client(control, &id, &fd)) {
+		event_del(context); /* the keeper is gone */
 		return;
-	if (next_id == 0)
-		next_id = FIRST_SOCKET;
-	control_send(setup->control, CONTROL_HOLD, id, fd, NULL);
+	}
+	if (fd < 0) {
+		control_send(setup->control, CONTROL_LET_GO, id, -1, NULL);
+		return;
+	}
 	journal_append(REC_ACCEPT, id, NULL, 0);
 	link_socket(conn_new(id, 0, false), fd);
 	settle();
@@ -546,15 +549,14 @@ static void apply(const struct record *r, const void *bytes)
 static bool recover(void)
 {
 	const void *state;
-	long dropped;
+	long dropped = -1;
+	struct conn *c;
 	size_t len;
 
 	if (!journal_open(setup->state) || setup->no_recovery)
 		return false;
-	if (setup->attempt > 1) {
-		dropped = journal_drop_last();
-		log_line("the last input ended two servers: left out (connection %ld)", dropped);
-	}
+	if (setup->attempt > 1 && (dropped = journal_drop_last()) >= 0)
+		log_line("the last input ended three servers: left out (connection %ld)", dropped);
 	state = journal_state(&len);
 	if (!upgrade_load(state, len)) {
 		log_line("the saved state is damaged or of another version: starting empty");
@@ -563,6 +565,9 @@ static bool recover(void)
 		return false;
 	}
 	journal_replay(apply);
+	c = dropped >= (long)FIRST_SOCKET ? conn_find((uint32_t)dropped) : NULL;
+	if (c) /* what it sends next would be taken for the rest of what is left out */
+		c->dead = true;
 	return true;
 }
 
@@ -631,8 +636,6 @@ static void match_sockets(void)
 	}
 	for (c = conns; c; c = next) {
 		next = c->next;
-		if (!c->is_ring && c->id >= next_id)
-			next_id = c->id + 1;
 		if (!c->is_ring && !c->host)
 			conn_free(c);
 	}
@@ -664,13 +667,13 @@ static void stop(int sig, short what, void *context)
 	event_base_loopbreak(base);
 }
 
-static void start_loop(struct event *listener, struct event *ports, struct event *term,
+static void start_loop(struct event *clients, struct event *ports, struct event *term,
 		       struct event *timer)
 {
 	const struct timeval often = { FORGIVE_SECS, 0 };
 
-	event_assign(listener, base, setup->listener, EV_READ | EV_PERSIST, new_client, NULL);
-	event_add(listener, NULL);
+	event_assign(clients, base, setup->control, EV_READ | EV_PERSIST, new_client, clients);
+	event_add(clients, NULL);
 	if (setup->xen) {
 		event_assign(ports, base, setup->evtchn, EV_READ | EV_PERSIST, port_event, NULL);
 		event_add(ports, NULL);
@@ -698,7 +701,7 @@ static void wake_everything(void)
 
 int serve(struct setup *s)
 {
-	struct event listener, ports, term, timer;
+	struct event clients, ports, term, timer;
 	uint64_t seed = 0;
 	bool recovered;
 
@@ -714,6 +717,7 @@ int serve(struct setup *s)
 	ring_init(s);
 	store_init(seed, &host);
 	recovered = recover();
+	control_send(s->control, CONTROL_REPLAYED, 0, -1, NULL);
 	if (recovered) {
 		reconnect_rings();
 		connect_dom0();
@@ -725,7 +729,7 @@ int serve(struct setup *s)
 	match_sockets();
 	drop_privileges();
 	save();
-	start_loop(&listener, &ports, &term, &timer);
+	start_loop(&clients, &ports, &term, &timer);
 	log_line("serving%s: %u connections", recovered ? " again" : "", nr_conns);
 	control_send(s->control, CONTROL_READY, 0, -1, NULL);
 	wake_everything();
