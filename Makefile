@@ -30,6 +30,8 @@ V         ?=
 PYTHON    ?= /usr/bin/python3
 CACHE     ?= $(or $(KRYPTON_CACHE),$(HOME)/.cache/krypton)
 FUZZ_RUNS ?= 5000
+# How far clang's analyzer looks into one function; its own value is 225000, which is four times as slow.
+TIDY_NODES ?= 30000
 
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
@@ -573,7 +575,8 @@ tidy:
 tidy-all: $(tidy-files)
 tidy/%: % | $(ready) $(foreach a,$(arches),$(if $(wildcard $(offs-$(a))),$O/$(a)/include/asm/offsets.h))
 	$(call say,TIDY,$<)
-	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) 2>$O/tidy.err.$(notdir $<) \
+	$(Q)clang-tidy --quiet $< -- $(call tidy-command,$<) $(cflags-$<) \
+		-Xclang -analyzer-config -Xclang max-nodes=$(TIDY_NODES) 2>$O/tidy.err.$(notdir $<) \
 		|| { cat $O/tidy.err.$(notdir $<); exit 1; }
 # tidy-command FILE: how the file is compiled, which its list says.
 tidy-command = $(strip $(if $(filter $(1),$(tools-src) $(src-kr-host) $(kr-supervisor-src)),$(cmd-tools),$(if $(filter $(1),$(kr-stored-src) $(kr-consoled-src)),\
