@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FIFO event channels: each test is one rule of the ABI, or one promise of core/evtchn/port_fifo.c. */
-#include "sim.h"
-
-#include <xen/sched.h>
-
-#ifdef HV_TSAN
-#define SEEDS 5u
-#else
-#define SEEDS 40u
-#endif
+#include "evtchn.h"
 
 #define PENDING     (1u << EVTCHN_FIFO_PENDING)
 #define MASKED      (1u << EVTCHN_FIFO_MASKED)
@@ -20,13 +12,6 @@
 #define ARRAY_GFN   8u
 #define VCPUS       2u
 #define DEFAULT     EVTCHN_FIFO_PRIORITY_DEFAULT
-
-static struct domain *one, *two;
-
-static struct vcpu *v0(struct domain *d)
-{
-	return d->vcpu[0];
-}
 
 static void two_domains(unsigned cpus, uint64_t seed)
 {
@@ -44,18 +29,9 @@ static void two_domains(unsigned cpus, uint64_t seed)
 	two = sim_domain_cfg(&cfg, 32);
 }
 
-static int setup(void **state)
+static int setup_fifo(void **state)
 {
 	two_domains(2, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	for (struct domain *d = domain_first(); d; d = domain_next(d))
-		domain_check_invariants(d);
-	sim_end_all();
-	sim_shutdown();
 	return 0;
 }
 
@@ -85,54 +61,22 @@ static int64_t set_priority(struct domain *d, uint32_t port, uint32_t priority)
 	return sim_evtchn(v0(d), EVTCHNOP_set_priority, &op);
 }
 
-static int64_t send(struct domain *d, uint32_t port)
-{
-	struct evtchn_send op = { .port = port };
-
-	return sim_evtchn(v0(d), EVTCHNOP_send, &op);
-}
-
-static int64_t unmask(struct domain *d, uint32_t port)
-{
-	struct evtchn_unmask op = { .port = port };
-
-	return sim_evtchn(v0(d), EVTCHNOP_unmask, &op);
-}
-
-static int64_t bind_vcpu(struct domain *d, uint32_t port, uint32_t vcpu)
-{
-	struct evtchn_bind_vcpu op = { .port = port, .vcpu = vcpu };
-
-	return sim_evtchn(v0(d), EVTCHNOP_bind_vcpu, &op);
-}
-
-static int64_t reset(struct domain *d)
-{
-	struct evtchn_reset op = { .dom = DOMID_SELF };
-
-	return sim_evtchn(v0(d), EVTCHNOP_reset, &op);
-}
-
 /* A port of `two` for an event that it sends itself. */
 static uint32_t ipi(uint32_t vcpu)
 {
-	struct evtchn_bind_ipi op = { .vcpu = vcpu };
+	uint32_t port;
 
-	assert_int_equal(sim_evtchn(v0(two), EVTCHNOP_bind_ipi, &op), 0);
-	return op.port;
+	assert_int_equal(bind_ipi(two, vcpu, &port), 0);
+	return port;
 }
 
 /* A port of `two` on which `one` sends by *theirs. */
 static uint32_t channel(uint32_t *theirs)
 {
-	struct evtchn_alloc_unbound a = { .dom = DOMID_SELF, .remote_dom = one->id };
-	struct evtchn_bind_interdomain b = { .remote_dom = two->id };
+	uint32_t port = unbound(two, one->id);
 
-	assert_int_equal(sim_evtchn(v0(two), EVTCHNOP_alloc_unbound, &a), 0);
-	b.remote_port = a.port;
-	assert_int_equal(sim_evtchn(v0(one), EVTCHNOP_bind_interdomain, &b), 0);
-	*theirs = b.local_port;
-	return a.port;
+	assert_int_equal(bind(one, two->id, port, theirs), 0);
+	return port;
 }
 
 /* `two` has FIFO ports: its vCPUs' control blocks and a page of words. */
@@ -189,7 +133,7 @@ static uint32_t ready(uint32_t vcpu)
 }
 
 /* Has it been told since the last time? */
-static bool told(uint32_t vcpu)
+static bool upcall_at(uint32_t vcpu)
 {
 	struct vcpu *v = two->vcpu[vcpu];
 	bool yes = v->info->evtchn_upcall_pending && v->arch.upcall;
@@ -326,9 +270,9 @@ static void the_first_event_becomes_the_head(void **state)
 	assert_int_equal(word(port), PENDING | LINKED);
 	assert_int_equal(head(1, DEFAULT), port);
 	assert_int_equal(ready(1), 1u << DEFAULT);
-	assert_true(told(1));
+	assert_true(upcall_at(1));
 	assert_int_equal(ready(0), 0);
-	assert_false(told(0));
+	assert_false(upcall_at(0));
 }
 
 static void events_are_linked_in_order(void **state)
@@ -338,7 +282,7 @@ static void events_are_linked_in_order(void **state)
 	fifo();
 	a = ipi(0), b = ipi(0), c = ipi(0);
 	assert_int_equal(send(two, b), 0);
-	assert_true(told(0));
+	assert_true(upcall_at(0));
 	assert_int_equal(ready(0), 1u << DEFAULT);
 	assert_int_equal(send(two, a), 0);
 	assert_int_equal(send(two, c), 0);
@@ -347,7 +291,7 @@ static void events_are_linked_in_order(void **state)
 	assert_int_equal(word(a), PENDING | LINKED | c);
 	assert_int_equal(word(c), PENDING | LINKED);
 	/* The queue was not empty: the guest knows. */
-	assert_false(told(0));
+	assert_false(upcall_at(0));
 	assert_int_equal(ready(0), 0);
 }
 
@@ -376,7 +320,7 @@ static void an_empty_queue_begins_at_the_head_again(void **state)
 	fifo();
 	a = ipi(0), b = ipi(0);
 	assert_int_equal(send(two, a), 0);
-	assert_true(told(0));
+	assert_true(upcall_at(0));
 	ready(0);
 	assert_int_equal(take_out(a), 0);
 	/* What was the tail is not any more, be it another port or the same. */
@@ -384,12 +328,12 @@ static void an_empty_queue_begins_at_the_head_again(void **state)
 	assert_int_equal(head(0, DEFAULT), b);
 	assert_int_equal(word(a), 0);
 	assert_int_equal(ready(0), 1u << DEFAULT);
-	assert_true(told(0));
+	assert_true(upcall_at(0));
 	assert_int_equal(take_out(b), 0);
 	assert_int_equal(send(two, b), 0);
 	assert_int_equal(word(b), PENDING | LINKED);
 	assert_int_equal(head(0, DEFAULT), b);
-	assert_true(told(0));
+	assert_true(upcall_at(0));
 }
 
 static void each_priority_has_a_queue(void **state)
@@ -441,7 +385,7 @@ static void a_port_moves_when_it_is_linked_next(void **state)
 	take_out(mine);
 	assert_int_equal(send(one, theirs), 0);
 	assert_int_equal(head(1, 2), mine);
-	assert_true(told(1));
+	assert_true(upcall_at(1));
 	/* The old queue's tail is LINKED again, but elsewhere: this one starts a queue. */
 	assert_int_equal(send(two, other), 0);
 	assert_int_equal(head(0, DEFAULT), other);
@@ -457,11 +401,11 @@ static void a_masked_event_is_pending_only(void **state)
 	set_word(port, MASKED);
 	assert_int_equal(send(two, port), 0);
 	assert_int_equal(word(port), PENDING | MASKED);
-	assert_false(told(0));
+	assert_false(upcall_at(0));
 	assert_int_equal(unmask(two, port), 0);
 	assert_int_equal(word(port), PENDING | LINKED);
 	assert_int_equal(head(0, DEFAULT), port);
-	assert_true(told(0));
+	assert_true(upcall_at(0));
 	assert_int_equal(unmask(two, port), 0);
 	assert_int_equal(word(port), PENDING | LINKED);
 	assert_int_equal(unmask(two, 5000), -EINVAL);
@@ -487,16 +431,16 @@ static void events_from_before_are_delivered(void **state)
 
 	two->vcpu[0]->arch.upcall = 0;
 	assert_int_equal(send(two, early), 0);
-	told(0);
+	upcall_at(0);
 	for (uint32_t i = 0; i < VCPUS; i++)
 		assert_int_equal(init_control(two, i, CONTROL_GFN + i, 64), 0);
 	late = ipi(0);
 	assert_int_equal(send(two, late), 0);
-	assert_false(told(0));
+	assert_false(upcall_at(0));
 	assert_int_equal(expand(two, ARRAY_GFN), 0);
 	assert_int_equal(head(0, DEFAULT), early);
 	assert_int_equal(word(early), PENDING | LINKED | late);
-	assert_true(told(0));
+	assert_true(upcall_at(0));
 }
 
 static void a_vcpu_without_queues_keeps_its_events_pending(void **state)
@@ -511,7 +455,7 @@ static void a_vcpu_without_queues_keeps_its_events_pending(void **state)
 	assert_int_equal(init_control(two, 1, CONTROL_GFN + 1, 64), 0);
 	assert_int_equal(send(two, port), 0);
 	assert_int_equal(word(port), PENDING | LINKED);
-	assert_true(told(1));
+	assert_true(upcall_at(1));
 }
 
 static void a_poll_sees_what_is_pending(void **state)
@@ -602,7 +546,7 @@ static void disturb(struct vcpu *v)
 }
 
 /* Each vCPU takes what is in its own queues, from the highest priority on. */
-static bool consume(struct vcpu *v, void *arg)
+static bool consumer(struct vcpu *v, void *arg)
 {
 	const gva_t ready_at = control_at(v->id, offsetof(struct evtchn_fifo_control_block, ready));
 	const uint64_t info = ((uint64_t)SIM_SHARED_INFO_GFN << PAGE_SHIFT) +
@@ -646,11 +590,6 @@ static bool consume(struct vcpu *v, void *arg)
 	return true;
 }
 
-static bool consumer(struct vcpu *v, void *arg)
-{
-	return consume(v, arg);
-}
-
 static bool sender(struct vcpu *v, void *arg)
 {
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -687,23 +626,27 @@ static void set_up_channels(void)
 	}
 }
 
+/* `one` sends from all its vCPUs while those of `two` do `theirs`, until `end`. */
+static void race(uint64_t seed, sim_guest_fn *theirs, bool (*end)(void *))
+{
+	two_domains(4, seed);
+	set_up_channels();
+	for (unsigned i = 0; i < VCPUS; i++) {
+		sim_guest_set(one->vcpu[i], sender, NULL, NULL);
+		sim_guest_set(two->vcpu[i], theirs, NULL, NULL);
+	}
+	sim_start(two);
+	sim_start(one);
+	if (!sim_run(end, NULL))
+		sim_fail("it does not end: an event was lost, or somebody waits for ever");
+}
+
 static void no_event_is_lost(void **state)
 {
-	teardown(NULL);
-	for (uint64_t seed = sim_first_seed(); seed <= sim_last_seed(SEEDS); seed++) {
-		two_domains(4, seed);
-		set_up_channels();
-		for (unsigned i = 0; i < VCPUS; i++) {
-			sim_guest_set(one->vcpu[i], sender, NULL, NULL);
-			sim_guest_set(two->vcpu[i], consumer, NULL, NULL);
-		}
-		sim_start(two);
-		sim_start(one);
-		if (!sim_run(all_seen, NULL))
-			sim_fail("an event was lost");
-		teardown(NULL);
+	for (uint64_t seed = sim_first_seed(); seed <= sim_last_seed(RACE_SEEDS); seed++) {
+		race(seed, consumer, all_seen);
+		sim_teardown(NULL);
 	}
-	setup(NULL);
 }
 
 static bool scribble(struct vcpu *v, void *arg)
@@ -731,20 +674,10 @@ static bool senders_done(void *arg)
 /* Whatever it writes there, only it has the trouble. */
 static void a_wild_guest_hurts_itself_only(void **state)
 {
-	teardown(NULL);
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		two_domains(4, seed);
-		set_up_channels();
-		for (unsigned i = 0; i < VCPUS; i++) {
-			sim_guest_set(one->vcpu[i], sender, NULL, NULL);
-			sim_guest_set(two->vcpu[i], scribble, NULL, NULL);
-		}
-		sim_start(two);
-		sim_start(one);
-		assert_true(sim_run(senders_done, NULL));
-		teardown(NULL);
+	for (uint64_t seed = 1; seed <= RACE_SEEDS; seed++) {
+		race(seed, scribble, senders_done);
+		sim_teardown(NULL);
 	}
-	setup(NULL);
 }
 
 static bool resetter(struct vcpu *v, void *arg)
@@ -765,25 +698,15 @@ static bool resetter(struct vcpu *v, void *arg)
 
 static void resets_race_with_sends(void **state)
 {
-	teardown(NULL);
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		two_domains(4, seed);
-		set_up_channels();
-		for (unsigned i = 0; i < VCPUS; i++) {
-			sim_guest_set(one->vcpu[i], sender, NULL, NULL);
-			sim_guest_set(two->vcpu[i], resetter, NULL, NULL);
-		}
-		sim_start(two);
-		sim_start(one);
-		assert_true(sim_run(senders_done, NULL));
+	for (uint64_t seed = 1; seed <= RACE_SEEDS; seed++) {
+		race(seed, resetter, senders_done);
 		if (seed & 1)
 			sim_end(two);
-		teardown(NULL);
+		sim_teardown(NULL);
 	}
-	setup(NULL);
 }
 
-#define RULE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define RULE(fn) cmocka_unit_test_setup_teardown(fn, setup_fifo, sim_teardown)
 
 int main(void)
 {
@@ -806,9 +729,9 @@ int main(void)
 		RULE(a_vcpu_without_queues_keeps_its_events_pending),
 		RULE(a_poll_sees_what_is_pending),
 		RULE(a_reset_gives_the_pages_back),
-		RULE(no_event_is_lost),
-		RULE(a_wild_guest_hurts_itself_only),
-		RULE(resets_race_with_sends),
+		cmocka_unit_test(no_event_is_lost),
+		cmocka_unit_test(a_wild_guest_hurts_itself_only),
+		cmocka_unit_test(resets_race_with_sends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
