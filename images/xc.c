@@ -119,13 +119,20 @@ static int ping(xenevtchn_handle *e, evtchn_port_t port)
 		   : 0;
 }
 
+/* A port of ours that is joined to the guest's: its number and the port's are the first arguments. Negative: none. */
+static xenevtchn_port_or_error_t bound(char **arg, xenevtchn_handle **e)
+{
+	*e = xenevtchn_open(NULL, 0);
+	return *e ? xenevtchn_bind_interdomain(*e, strtoul(arg[0], NULL, 0),
+					       strtoul(arg[1], NULL, 0))
+		  : -1;
+}
+
 /* An event to the guest's `serve` and the answer, all of it: both kernels and programs, two switches. */
 static int roundtrip(xc_interface *xch, char **arg)
 {
-	xenevtchn_handle *e = xenevtchn_open(NULL, 0);
-	xenevtchn_port_or_error_t port = e ? xenevtchn_bind_interdomain(e, strtoul(arg[0], NULL, 0),
-									strtoul(arg[1], NULL, 0))
-					   : -1;
+	xenevtchn_handle *e;
+	xenevtchn_port_or_error_t port = bound(arg, &e);
 
 	(void)xch;
 	if (port < 0)
@@ -138,10 +145,8 @@ static int roundtrip(xc_interface *xch, char **arg)
 /* An event to a guest that has not handled the one before: the hypercall, and the device around it. */
 static int sends(xc_interface *xch, char **arg)
 {
-	xenevtchn_handle *e = xenevtchn_open(NULL, 0);
-	xenevtchn_port_or_error_t port = e ? xenevtchn_bind_interdomain(e, strtoul(arg[0], NULL, 0),
-									strtoul(arg[1], NULL, 0))
-					   : -1;
+	xenevtchn_handle *e;
+	xenevtchn_port_or_error_t port = bound(arg, &e);
 
 	(void)xch;
 	if (port < 0)

@@ -514,13 +514,7 @@ static volatile void *map(uint64_t pa, uint64_t size)
 }
 
 static const struct domain_config with_devices = {
-	.max_vcpus = 1,
-	.max_frames = 4096,
-	.max_evtchn = 64,
-	.max_grant_frames = 4,
-	.max_maptrack_frames = 4,
-	.pool_frames = 200,
-	.node = ALLOC_ANY_NODE,
+	SIM_POOLED,
 	.flags = XEN_DOMCTL_CDF_iommu,
 };
 

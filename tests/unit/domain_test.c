@@ -11,15 +11,6 @@
 
 #define MEMORY (64ull << 20)
 
-static const struct domain_config small = {
-	.max_vcpus = 2,
-	.max_frames = 64,
-	.max_evtchn = 1024,
-	.max_grant_frames = 2,
-	.max_maptrack_frames = 1,
-	.node = ALLOC_ANY_NODE,
-};
-
 static bool idle_guest(struct vcpu *v, void *arg)
 {
 	sim_guest_wait(v);
@@ -78,10 +69,10 @@ static void ids_are_unique_and_in_range(void **state)
 	struct domain *d, *other;
 
 	boot();
-	assert_int_equal(domain_create(7, &small, &d), 0);
-	assert_int_equal(domain_create(7, &small, &other), -EEXIST);
+	assert_int_equal(domain_create(7, &sim_small, &d), 0);
+	assert_int_equal(domain_create(7, &sim_small, &other), -EEXIST);
 	assert_int_equal(reason_last()->id, R_DOMID_IN_USE);
-	assert_int_equal(domain_create(DOMID_FIRST_RESERVED, &small, &other), -EINVAL);
+	assert_int_equal(domain_create(DOMID_FIRST_RESERVED, &sim_small, &other), -EINVAL);
 	assert_ptr_equal(domain_find(7), d);
 	assert_null(domain_find(8));
 	assert_null(domain_find(DOMID_XEN));
@@ -93,9 +84,9 @@ static void domains_are_walked_in_order_of_id(void **state)
 	struct domain *d;
 
 	boot();
-	assert_int_equal(domain_create(500, &small, &d), 0);
-	assert_int_equal(domain_create(3, &small, &d), 0);
-	assert_int_equal(domain_create(499, &small, &d), 0);
+	assert_int_equal(domain_create(500, &sim_small, &d), 0);
+	assert_int_equal(domain_create(3, &sim_small, &d), 0);
+	assert_int_equal(domain_create(499, &sim_small, &d), 0);
 	d = domain_first();
 	assert_int_equal(d->id, 3);
 	d = domain_next(d);
@@ -135,12 +126,12 @@ static void impossible_configurations_are_refused_by_name(void **state)
 
 static void more_memory_than_there_is_cannot_be_promised(void **state)
 {
-	struct domain_config c = small;
+	struct domain_config c = sim_small;
 	struct mem_stats was, is;
 	struct domain *d;
 
 	boot();
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &d), 0); /* leaves for ids exist */
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &d), 0); /* leaves for ids exist */
 	sim_end(d);
 	frame_stats(&was);
 	c.max_frames = MEMORY >> PAGE_SHIFT;
@@ -159,11 +150,11 @@ static void failed_creation_leaves_nothing(void **state)
 		struct mem_stats was, is;
 
 		boot();
-		assert_int_equal(domain_create(DOMID_INVALID, &small, &d), 0);
+		assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &d), 0);
 		sim_end(d);
 		frame_stats(&was);
 		sim_fail_pool(nth);
-		if (domain_create(DOMID_INVALID, &small, &d) == 0) {
+		if (domain_create(DOMID_INVALID, &sim_small, &d) == 0) {
 			assert_int_equal(sim_failures(FAULT_POOL), 0);
 			sim_fail_pool(0);
 			end();
@@ -184,7 +175,7 @@ static void vcpus_are_made_once_and_within_the_limit(void **state)
 	struct vcpu *v, *again;
 
 	boot();
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &d), 0);
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &d), 0);
 	lock_take(&d->lock);
 	assert_int_equal(vcpu_create(d, 1, &v), 0);
 	assert_int_equal(vcpu_create(d, 1, &again), -EEXIST);
@@ -202,7 +193,7 @@ static void domain_without_context_does_not_start(void **state)
 	struct domain *d;
 
 	boot();
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &d), 0);
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &d), 0);
 	assert_int_equal(domain_start(d), -EINVAL);
 	assert_int_equal(reason_last()->id, R_NOT_STARTABLE);
 	end();
@@ -260,7 +251,7 @@ static void unpausing_too_often_is_our_bug(void **state)
 	struct domain *d;
 
 	boot();
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &d), 0);
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &d), 0);
 	assert_non_null(sim_expect_panic(one_unpause_too_many, d));
 	sim_abandon();
 }
@@ -558,14 +549,14 @@ static void watchdog_given_back_does_nothing(void **state)
 
 static void managing_needs_the_role_or_being_the_target(void **state)
 {
-	struct domain_config c = small;
+	struct domain_config c = sim_small;
 	struct domain *control, *a, *stub;
 
 	boot();
 	c.roles = ROLE_CONTROL;
 	assert_int_equal(domain_create(DOMID_INVALID, &c, &control), 0);
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &a), 0);
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &stub), 0);
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &a), 0);
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &stub), 0);
 	assert_int_equal(policy_manage(control, a, 0), 0);
 	assert_int_equal(policy_manage(a, a, 0), 0);
 	assert_int_equal(policy_manage(a, control, 0), -EPERM);
@@ -580,11 +571,11 @@ static void managing_needs_the_role_or_being_the_target(void **state)
 
 static void global_virqs_are_for_their_roles(void **state)
 {
-	struct domain_config c = small;
+	struct domain_config c = sim_small;
 	struct domain *plain, *console;
 
 	boot();
-	assert_int_equal(domain_create(DOMID_INVALID, &small, &plain), 0);
+	assert_int_equal(domain_create(DOMID_INVALID, &sim_small, &plain), 0);
 	c.roles = ROLE_CONSOLE;
 	assert_int_equal(domain_create(DOMID_INVALID, &c, &console), 0);
 	assert_int_equal(policy_virq(plain, VIRQ_TIMER), 0);

@@ -76,6 +76,12 @@ static domid_t create(uint32_t vcpus)
 	return op.domain;
 }
 
+static domid_t boot_and_create(uint32_t vcpus)
+{
+	boot();
+	return create(vcpus);
+}
+
 static void make_vcpus(domid_t id, uint32_t n)
 {
 	struct xen_domctl op = op_of(XEN_DOMCTL_max_vcpus, id);
@@ -359,8 +365,7 @@ static void pauses_count(void **state)
 {
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	make_vcpus(id, 1);
 	/* Nothing of it is on a CPU: no call has to be entered again. */
 	for (unsigned i = 1; i < 255; i++)
@@ -407,8 +412,7 @@ static void a_domain_can_vanish_under_a_toolstack(void **state)
 	};
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	destroy(id);
 	for (unsigned i = 0; i < ARRAY_SIZE(cmds); i++)
 		assert_int_equal(simple(cmds[i], id), -ESRCH);
@@ -422,8 +426,7 @@ static void vcpus_are_made_once_in_the_number_asked(void **state)
 	struct xen_domctl op;
 	domid_t id;
 
-	boot();
-	id = create(3);
+	id = boot_and_create(3);
 	op = op_of(XEN_DOMCTL_max_vcpus, id);
 	op.u.max_vcpus.max = 2;
 	assert_int_equal(domctl(&op), -EINVAL);
@@ -464,8 +467,7 @@ static void affinity_is_what_was_set(void **state)
 	uint8_t map = 0xfe;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	make_vcpus(id, 1);
 	assert_int_equal(affinity(XEN_DOMCTL_setvcpuaffinity, id, 0, &map, 8), -EINVAL);
 	/* Asked for CPUs 1 to 7: the machine has 0 and 1. */
@@ -489,8 +491,7 @@ static void weights_are_set_for_the_policy_in_use(void **state)
 	struct xen_domctl op;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	make_vcpus(id, 1);
 	op = op_of(XEN_DOMCTL_scheduler_op, id);
 	op.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT;
@@ -520,8 +521,7 @@ static void paging_memory_comes_on_top_of_the_rest(void **state)
 	uint32_t base;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	base = domain_find(id)->pool.ceiling;
 	op = op_of(XEN_DOMCTL_set_paging_mempool_size, id);
 	op.u.paging_mempool.size = 16 * PAGE_SIZE;
@@ -547,8 +547,7 @@ static void ranges_that_wrap_are_refused(void **state)
 	struct xen_domctl op;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	op = op_of(XEN_DOMCTL_cacheflush, id);
 	op.u.cacheflush.start_pfn = ~0ull;
 	op.u.cacheflush.nr_pfns = 2;
@@ -588,8 +587,7 @@ static void a_domain_is_held_by_one_at_a_time(void **state)
 	uint32_t pauses;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	d = domain_find(id);
 	pauses = d->pause_count;
 	assert_int_equal(control_hold(d0, d), 0);
@@ -612,8 +610,7 @@ static void waiting_for_a_grace_period_is_said(void **state)
 	struct domain *d;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	d = domain_find(id);
 	while (!domain_destroy_waits(d))
 		assert_int_equal(control_destroy(d), -ERR_RESTART);
@@ -630,8 +627,7 @@ static void a_domain_is_let_go_when_its_holder_ends(void **state)
 	uint32_t pauses;
 	domid_t id;
 
-	boot();
-	id = create(1);
+	id = boot_and_create(1);
 	d = domain_find(id);
 	pauses = d->pause_count;
 	other = sim_caller(ROLE_CONTROL);

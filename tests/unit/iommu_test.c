@@ -3,6 +3,7 @@
  * IOMMU contexts over a driver of the test's own, which remembers what is attached and flushed: devices reach what their domain's
  * CPUs reach, of the sizes that they have there, and nothing when it is gone or they are nobody's.
  */
+#include "plain_format.h"
 #include "sim.h"
 
 #include <hv/iommu.h>
@@ -21,33 +22,6 @@ static struct {
 	bool refuse;
 	uint8_t vector[8];
 } fake;
-
-static uint64_t leaf(mfn_t m, unsigned access, unsigned level)
-{
-	return m.n << PAGE_SHIFT | access << 2 | 1;
-}
-
-static uint64_t table(mfn_t t, unsigned level)
-{
-	return t.n << PAGE_SHIFT | 2;
-}
-
-static bool is_table(uint64_t e, unsigned level)
-{
-	return level && (e & 3) == 2;
-}
-
-static mfn_t entry_mfn(uint64_t e)
-{
-	return mfn(e >> PAGE_SHIFT);
-}
-
-static unsigned entry_access(uint64_t e)
-{
-	return e >> 2 & 3;
-}
-
-static const struct iommu_format format = { leaf, table, is_table, entry_mfn, entry_access, NULL };
 
 static int context_init(struct iommu_context *c)
 {
@@ -78,7 +52,7 @@ static int irq_set(struct iommu_device *dev, uint32_t index, const struct iommu_
 
 static const struct iommu_ops ops = {
 	.name = "test",
-	.format = &format,
+	.format = &plain_format,
 	.context_init = context_init,
 	.attach = attach,
 	.flush = flush,
@@ -97,13 +71,7 @@ static void add_unit(void)
 /* ---- domains --------------------------------------------------------------------------------------- */
 
 static const struct domain_config config = {
-	.max_vcpus = 1,
-	.max_frames = 4096,
-	.max_evtchn = 64,
-	.max_grant_frames = 4,
-	.max_maptrack_frames = 4,
-	.pool_frames = 200,
-	.node = ALLOC_ANY_NODE,
+	SIM_POOLED,
 	.flags = XEN_DOMCTL_CDF_iommu,
 };
 

@@ -188,11 +188,6 @@ int main(void)
 	const struct CMUnitTest on_threads_too[] = {
 		cmocka_unit_test(one_cpu_at_a_time_is_inside),
 	};
-	int failed = 0;
 
-#ifdef HV_TSAN
-	if (0)
-#endif
-		failed = cmocka_run_group_tests(alone, NULL, NULL);
-	return failed + cmocka_run_group_tests(on_threads_too, NULL, NULL);
+	return sim_run_tests(alone, on_threads_too);
 }

@@ -11,13 +11,7 @@
 static struct domain *boot(uint64_t seed, uint64_t frames)
 {
 	struct domain_config cfg = {
-		.max_vcpus = 1,
-		.max_frames = 4096,
-		.max_evtchn = 64,
-		.max_grant_frames = 4,
-		.max_maptrack_frames = 4,
-		.pool_frames = 200,
-		.node = ALLOC_ANY_NODE,
+		SIM_POOLED,
 	};
 
 	sim_boot(2, 64 << 20, seed);

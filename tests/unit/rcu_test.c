@@ -161,11 +161,6 @@ int main(void)
 	const struct CMUnitTest on_threads_too[] = {
 		cmocka_unit_test(no_reader_sees_a_freed_object),
 	};
-	int failed = 0;
 
-#ifdef HV_TSAN
-	if (0)
-#endif
-		failed = cmocka_run_group_tests(alone, NULL, NULL);
-	return failed + cmocka_run_group_tests(on_threads_too, NULL, NULL);
+	return sim_run_tests(alone, on_threads_too);
 }

@@ -740,11 +740,6 @@ int main(void)
 		cmocka_unit_test(credit2_loses_no_wake_up),
 		cmocka_unit_test(null_loses_no_wake_up),
 	};
-	int failed = 0;
 
-#ifdef HV_TSAN
-	if (0)
-#endif
-		failed = cmocka_run_group_tests(alone, NULL, NULL);
-	return failed + cmocka_run_group_tests(on_threads_too, NULL, NULL);
+	return sim_run_tests(alone, on_threads_too);
 }

@@ -61,6 +61,16 @@ UNUSED static uint64_t sim_last_seed(uint64_t n)
 #define RACE_SEEDS 40u
 #endif
 
+/* What main() returns: of two groups of tests, the second is for real threads too (ThreadSanitizer), and there it is alone. */
+#ifdef HV_TSAN
+#define sim_run_tests(alone, on_threads_too) \
+	((void)(alone), cmocka_run_group_tests(on_threads_too, NULL, NULL))
+#else
+#define sim_run_tests(alone, on_threads_too)         \
+	(cmocka_run_group_tests(alone, NULL, NULL) + \
+	 cmocka_run_group_tests(on_threads_too, NULL, NULL))
+#endif
+
 /* A domain with memory as `cfg` says; `frames` of it populated at gfn 0, page by page or in 2 MiB blocks. */
 UNUSED static struct domain *sim_domain_as(domid_t id, const struct domain_config *cfg,
 					   uint64_t frames)
@@ -111,19 +121,27 @@ UNUSED static struct domain *sim_domain(unsigned vcpus, uint64_t frames)
 	return sim_domain_cfg(&cfg, frames);
 }
 
-/* A caller of the interfaces: two vCPUs, 16 frames of RAM, an argument page (sim_arg), and these roles. */
+/* Two vCPUs and little of everything. */
+UNUSED static const struct domain_config sim_small = {
+	.max_vcpus = 2,
+	.max_frames = 64,
+	.max_evtchn = 1024,
+	.max_grant_frames = 2,
+	.max_maptrack_frames = 1,
+	.node = ALLOC_ANY_NODE,
+};
+
+/* One vCPU, and much room for second-stage tables. */
+#define SIM_POOLED                                                                   \
+	.max_vcpus = 1, .max_frames = 4096, .max_evtchn = 64, .max_grant_frames = 4, \
+	.max_maptrack_frames = 4, .pool_frames = 200, .node = ALLOC_ANY_NODE
+
+/* A caller of the interfaces: sim_small with 16 frames of RAM, an argument page (sim_arg), and these roles. */
 UNUSED static struct domain *sim_caller(uint32_t roles)
 {
-	struct domain_config cfg = {
-		.roles = roles,
-		.max_vcpus = 2,
-		.max_frames = 64,
-		.max_evtchn = 1024,
-		.max_grant_frames = 2,
-		.max_maptrack_frames = 1,
-		.node = ALLOC_ANY_NODE,
-	};
+	struct domain_config cfg = sim_small;
 
+	cfg.roles = roles;
 	return sim_domain_cfg(&cfg, 16);
 }
 

@@ -174,11 +174,6 @@ int main(void)
 	const struct CMUnitTest on_threads_too[] = {
 		cmocka_unit_test(a_raise_reaches_a_cpu_in_guest_mode_or_idle),
 	};
-	int failed = 0;
 
-#ifdef HV_TSAN
-	if (0)
-#endif
-		failed = cmocka_run_group_tests(alone, NULL, NULL);
-	return failed + cmocka_run_group_tests(on_threads_too, NULL, NULL);
+	return sim_run_tests(alone, on_threads_too);
 }

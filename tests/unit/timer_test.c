@@ -241,11 +241,6 @@ int main(void)
 		cmocka_unit_test(a_timer_runs_on_its_own_cpu),
 		cmocka_unit_test(queues_stay_whole_under_concurrent_use),
 	};
-	int failed = 0;
 
-#ifdef HV_TSAN
-	if (0)
-#endif
-		failed = cmocka_run_group_tests(alone, NULL, NULL);
-	return failed + cmocka_run_group_tests(on_threads_too, NULL, NULL);
+	return sim_run_tests(alone, on_threads_too);
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include <hv/vpci.h>
+#include "plain_format.h"
 
 #define FN_ID       pci_id(0, 0, 0x18)
 #define FN_MSI      0x50u
@@ -125,34 +126,6 @@ static struct {
 	int attached;
 } remap;
 
-static uint64_t remap_leaf(mfn_t m, unsigned access, unsigned level)
-{
-	return m.n << PAGE_SHIFT | access << 2 | 1;
-}
-
-static uint64_t remap_table(mfn_t t, unsigned level)
-{
-	return t.n << PAGE_SHIFT | 2;
-}
-
-static bool remap_is_table(uint64_t e, unsigned level)
-{
-	return level && (e & 3) == 2;
-}
-
-static mfn_t remap_mfn(uint64_t e)
-{
-	return mfn(e >> PAGE_SHIFT);
-}
-
-static unsigned remap_entry_access(uint64_t e)
-{
-	return e >> 2 & 3;
-}
-
-static const struct iommu_format remap_format = { remap_leaf, remap_table,        remap_is_table,
-						  remap_mfn,  remap_entry_access, NULL };
-
 static int remap_context(struct iommu_context *c)
 {
 	c->levels = 4;
@@ -181,7 +154,7 @@ static void remap_message(const struct iommu_device *dev, uint32_t index, struct
 
 static const struct iommu_ops remap_ops = {
 	.name = "test",
-	.format = &remap_format,
+	.format = &plain_format,
 	.context_init = remap_context,
 	.attach = remap_attach,
 	.flush = remap_flush,

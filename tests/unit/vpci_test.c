@@ -10,13 +10,7 @@
 
 static const struct domain_config config = {
 	.roles = ROLE_HARDWARE,
-	.max_vcpus = 1,
-	.max_frames = 4096,
-	.max_evtchn = 64,
-	.max_grant_frames = 4,
-	.max_maptrack_frames = 4,
-	.pool_frames = 200,
-	.node = ALLOC_ANY_NODE,
+	SIM_POOLED,
 	.flags = XEN_DOMCTL_CDF_iommu,
 };
 
