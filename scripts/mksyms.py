@@ -45,41 +45,29 @@ def read(lines):
 
 
 def compress(names):
-    """The names with pairs replaced by tokens, and the token's texts."""
-    coded = [[c for c in name.encode("ascii")] for name in names]
+    """The names with pairs replaced by tokens, and the tokens' texts."""
+    together = "\0".join(names)
     pairs_of = {}
     for token in range(0x80, 0x80 + TOKENS):
-        count = collections.Counter()
-        for name in coded:
-            i = 0
-            while i + 1 < len(name):
-                count[name[i], name[i + 1]] += 1
-                # "aaa" holds one pair "aa" that can be replaced, not two
-                i += 2 if i + 2 < len(name) and name[i] == name[i + 1] == name[i + 2] else 1
+        count = collections.Counter(map(str.__add__, together, together[1:]))
+        for pair in list(count):
+            if "\0" in pair:
+                del count[pair]
+            elif pair[0] == pair[1]:    # "aaa" holds one pair "aa" that can be replaced, not two
+                count[pair] = together.count(pair)
         if not count:
             break
         # Ties go to the smaller pair: the same input gives the same bytes.
         pair, n = min(count.items(), key=lambda item: (-item[1], item[0]))
         if n < 4:
             break
-        pairs_of[token] = pair
-        for k, name in enumerate(coded):
-            out, i = [], 0
-            while i < len(name):
-                if i + 1 < len(name) and (name[i], name[i + 1]) == pair:
-                    out.append(token)
-                    i += 2
-                else:
-                    out.append(name[i])
-                    i += 1
-            coded[k] = out
+        pairs_of[chr(token)] = pair
+        together = together.replace(pair, chr(token))
 
     def text(code):
-        if code < 0x80:
-            return bytes([code])
-        return b"".join(text(c) for c in pairs_of[code])
+        return "".join(map(text, pairs_of[code])) if code in pairs_of else code
 
-    return coded, [text(t) for t in pairs_of]
+    return [list(name.encode("latin-1")) for name in together.split("\0")], [text(t).encode("ascii") for t in pairs_of]
 
 
 def varint(n):
