@@ -165,6 +165,7 @@ def test_without_a_hypervisor_the_cause_is_said(command):
     run = kr(command[0], "--json", *command[1:])
     assert run.returncode == 1
     assert json.loads(run.stdout)["faults"][0]["reason"] == "NO_HYPERVISOR"
+    assert run.stderr.startswith("kr: ") and run.stderr.count("\n") == 1, run.stderr
 
 
 def test_a_log_that_is_not_there_is_said():

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xencall.h>
+#include <xentoollog.h>
 #include "hcall.h"
 
 struct linux_hcall {
@@ -45,6 +46,14 @@ static void linux_close(struct hcall *h)
 
 static const struct hcall_ops linux_ops = { linux_call, linux_buffer, linux_free, linux_close };
 
+/* The library's own words on standard error, beside ours, would only confuse. */
+static void say_nothing(xentoollog_logger *logger, xentoollog_level level, int errnoval,
+			const char *context, const char *format, va_list args)
+{
+}
+
+static xentoollog_logger silent = { .vmessage = say_nothing };
+
 struct hcall *hcall_open(void)
 {
 	struct linux_hcall *h = calloc(1, sizeof(*h));
@@ -52,7 +61,7 @@ struct hcall *hcall_open(void)
 	if (!h)
 		return NULL;
 	h->base.ops = &linux_ops;
-	h->xen = xencall_open(NULL, 0);
+	h->xen = xencall_open(&silent, 0);
 	if (!h->xen) {
 		free(h);
 		return NULL;
