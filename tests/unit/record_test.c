@@ -223,6 +223,28 @@ static void what_is_no_record_is_not_taken(void **state)
 	assert_false(record_read("11111111-0506-0708-090a-0b0c0d0e0f10", &got));
 }
 
+static void a_uuid_is_read_as_it_is_written(void **state)
+{
+	static const char *const wrong[] = { "",
+					     "0",
+					     "01020304-0506-0708-090a-0b0c0d0e0f1",
+					     "01020304-0506-0708-090a-0b0c0d0e0f100",
+					     "0102030405060708090a0b0c0d0e0f10",
+					     "01020304-0506-0708-090a-0b0c0d0e0f-1",
+					     " 1020304-0506-0708-090a-0b0c0d0e0f10" };
+	const char *const right = "01020304-0506-0708-090a-0b0c0d0e0fA0";
+	uint8_t u[UUID_BYTES];
+	char text[UUID_TEXT];
+
+	assert_true(uuid_read(right, u));
+	assert_int_equal(u[0], 1);
+	assert_int_equal(u[15], 0xa0);
+	assert_string_equal(uuid_text(u, text), "01020304-0506-0708-090a-0b0c0d0e0fa0");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (uuid_read(wrong[i], u))
+			fail_msg("%s", wrong[i]);
+}
+
 int main(void)
 {
 #define on_files(f) cmocka_unit_test_setup_teardown(f, new_folder, remove_folder)
@@ -231,6 +253,7 @@ int main(void)
 		cmocka_unit_test(a_running_guest_is_left_alone_until_it_ends),
 		cmocka_unit_test(an_end_goes_on_where_it_was),
 		cmocka_unit_test(each_end_has_its_action),
+		cmocka_unit_test(a_uuid_is_read_as_it_is_written),
 		cmocka_unit_test(a_guest_that_restarts_all_the_time_is_ended),
 		on_files(a_record_is_read_as_it_was_written),
 		on_files(what_is_no_record_is_not_taken),

@@ -9,6 +9,7 @@
 #include "domain/device.h"
 #include "domain/host.h"
 #include "lib/hcall/domctl.h"
+#include "lib/uuid.h"
 #include "supervisor/record.h"
 #include <errno.h>
 #include <getopt.h>
@@ -350,7 +351,7 @@ static int check_and_make(struct ctl *c, const struct system *s, int lock, const
 		return refuse_all(c, &faults);
 	if (!given && !random_uuid(made->uuid, &f))
 		return ctl_refuse(c, &f);
-	record_uuid(made->uuid, in->record.uuid);
+	uuid_text(made->uuid, in->record.uuid);
 	return make(s, lock, w, in, made, &f) ? CTL_DONE : ctl_refuse(c, &f);
 }
 
@@ -420,22 +421,6 @@ static int read_and_create(struct ctl *c, const struct wishes *w, const char *pa
 	return create(c, w, path, overrides, in);
 }
 
-/* The UUID of a record's name; false: it is none. */
-static bool read_uuid(const char *text, uint8_t *uuid)
-{
-	unsigned n = 0;
-
-	for (; *text && n < 16; text += *text == '-') {
-		unsigned byte;
-
-		if (sscanf(text, "%2x", &byte) != 1)
-			return false;
-		uuid[n++] = (uint8_t)byte;
-		text += 2;
-	}
-	return n == 16 && !*text;
-}
-
 /* As it was made the last time, under its present name and UUID. */
 static int create_again(struct ctl *c, const struct wishes *w, struct input *in)
 {
@@ -445,7 +430,7 @@ static int create_again(struct ctl *c, const struct wishes *w, struct input *in)
 	int status;
 
 	if (!record_read(w->again, r) || !r->config || r->stage != STAGE_RESTARTING ||
-	    !read_uuid(r->uuid, in->again_uuid)) {
+	    !uuid_read(r->uuid, in->again_uuid)) {
 		fault_fill(&f, F_NO_SUCH_DOMAIN, "there is no guest %s to be made again", w->again);
 		return ctl_refuse(c, &f);
 	}

@@ -2,6 +2,7 @@
 /* kr list: the domains that there are; with -l all that is known of each. */
 #include "ctl.h"
 #include "domain/store_write.h"
+#include "lib/uuid.h"
 #include <getopt.h>
 #include <stdio.h>
 
@@ -69,15 +70,11 @@ static void add_vm(const struct system *s, json_t *to, uint16_t domid)
 
 static json_t *long_form(const struct system *s, const struct hcall_domain *d)
 {
-	char name[CONFIG_NAME_MAX + 1], uuid[40];
-	const uint8_t *u = d->uuid;
+	char name[CONFIG_NAME_MAX + 1], uuid[UUID_TEXT];
 	json_t *o;
 
 	o = short_form(d, store_name(s, d->id, name, sizeof(name)));
-	snprintf(uuid, sizeof(uuid),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		 u[15]);
+	uuid_text(d->uuid, uuid);
 	json_object_update_new(o, json_pack("{s:s, s:i, s:i, s:I, s:i}", "uuid", uuid, "vcpus",
 					    (int)d->vcpus, "online", (int)d->online, "cpu_ns",
 					    (json_int_t)d->cpu_ns, "pool", (int)d->pool));

@@ -3,6 +3,7 @@
 #include "ctl.h"
 #include "domain/change.h"
 #include "domain/create.h"
+#include "lib/uuid.h"
 #include "supervisor/record.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -11,13 +12,13 @@
 static bool rename_record(const struct system *s, uint16_t domid, const char *name, struct fault *f)
 {
 	struct hcall_domain d;
-	char uuid[RECORD_UUID];
+	char uuid[UUID_TEXT];
 	struct record r;
 	bool ok;
 
 	if (hcall_domains(s->hcall, domid, &d, 1) != 1 || d.id != domid)
 		return true;
-	record_uuid(d.uuid, uuid);
+	uuid_text(d.uuid, uuid);
 	if (!record_read(uuid, &r))
 		return true;
 	snprintf(r.name, sizeof(r.name), "%s", name);

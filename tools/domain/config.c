@@ -6,6 +6,7 @@
 #include "config.h"
 #include "host.h"
 #include "keys.h"
+#include "lib/uuid.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -218,28 +219,13 @@ bool config_take_name(struct config *c, const struct pair *p, struct fault *f)
 
 bool config_take_uuid(struct config *c, const struct pair *p, struct fault *f)
 {
-	const char *text = config_text(p, p->value, f), *at = text;
+	const char *text = config_text(p, p->value, f);
 
 	if (!text)
 		return false;
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned byte;
-
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			if (*at++ != '-')
-				goto bad;
-		if (!isxdigit((unsigned char)at[0]) || !isxdigit((unsigned char)at[1]))
-			goto bad;
-		sscanf(at, "%2x", &byte);
-		c->uuid[i] = (uint8_t)byte;
-		at += 2;
-	}
-	if (*at == 0) {
-		c->has_uuid = true;
-		return true;
-	}
-bad:
-	return fault_at(f, F_CONFIG_VALUE, &p->value->at,
+	c->has_uuid = uuid_read(text, c->uuid);
+	return c->has_uuid ||
+	       fault_at(f, F_CONFIG_VALUE, &p->value->at,
 			"uuid: \"%s\" is not written as 01234567-89ab-cdef-0123-456789abcdef", text);
 }
 

@@ -4,6 +4,7 @@
  * only then is the store daemon told that the domain is there. The guest may read its home, and write where the paths say so.
  */
 #include "store_write.h"
+#include "lib/uuid.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,14 +21,6 @@ struct home {
 
 /* ---- writing ----------------------------------------------------------------------------------------- */
 
-static const char *uuid_text(const uint8_t *u, char *text, size_t room)
-{
-	snprintf(text, room, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
-		 u[13], u[14], u[15]);
-	return text;
-}
-
 static void write_home(struct store_write *w, const struct config *c, const struct made *made)
 {
 	/* Folders that the guest fills. */
@@ -42,11 +35,11 @@ static void write_home(struct store_write *w, const struct config *c, const stru
 					   "attr",
 					   "error" };
 	static const char *const read[] = { "device", "control" };
-	char uuid[40];
+	char uuid[UUID_TEXT];
 
 	store_below(w, "/local/domain/%u", made->domid);
 	store_put(w, STORE_GUEST_READS, "", "%s", "");
-	store_put(w, STORE_GUEST_READS, "vm", "/vm/%s", uuid_text(made->uuid, uuid, sizeof(uuid)));
+	store_put(w, STORE_GUEST_READS, "vm", "/vm/%s", uuid_text(made->uuid, uuid));
 	store_put(w, STORE_GUEST_READS, "name", "%s", c->name);
 	store_put(w, STORE_GUEST_READS, "domid", "%u", made->domid);
 	store_put(w, STORE_GUEST_READS, "memory/static-max", "%llu",
@@ -91,9 +84,9 @@ static void write_console(struct store_write *w, const struct made *made)
 
 static void write_vm(struct store_write *w, const struct config *c, const struct made *made)
 {
-	char uuid[40];
+	char uuid[UUID_TEXT];
 
-	uuid_text(made->uuid, uuid, sizeof(uuid));
+	uuid_text(made->uuid, uuid);
 	store_below(w, "/vm/%s", uuid);
 	store_put(w, STORE_GUEST_READS, "uuid", "%s", uuid);
 	store_put(w, STORE_GUEST_READS, "name", "%s", c->name);

@@ -40,7 +40,7 @@
 /* A kr that is at work for a record. */
 struct job {
 	pid_t pid; /* 0: free */
-	char uuid[RECORD_UUID], name[CONFIG_NAME_MAX + 1];
+	char uuid[UUID_TEXT], name[CONFIG_NAME_MAX + 1];
 	int domid;
 	enum step step;
 	int said; /* a file with what it has printed */
@@ -48,7 +48,7 @@ struct job {
 
 /* How often in a row something did not succeed for a record. */
 struct trouble {
-	char uuid[RECORD_UUID];
+	char uuid[UUID_TEXT];
 	unsigned tries;
 };
 
@@ -225,13 +225,13 @@ static void reap(void)
 static bool find_domain(const char *uuid, struct hcall_domain *found)
 {
 	struct hcall_domain d[64];
-	char text[RECORD_UUID];
+	char text[UUID_TEXT];
 	unsigned next = 0;
 	int n;
 
 	while ((n = hcall_domains(sys.hcall, next, d, 64)) > 0) {
 		for (int i = 0; i < n; i++) {
-			record_uuid(d[i].uuid, text);
+			uuid_text(d[i].uuid, text);
 			if (d[i].id && strcmp(text, uuid) == 0) {
 				*found = d[i];
 				return true;
@@ -294,7 +294,7 @@ static bool step_aside(struct record *r)
 
 	snprintf(kept, sizeof(kept), "%.50s-%d", r->name, r->domid);
 	/* Not a random UUID: if we are killed before the end of this is written, the same record is written again. */
-	last4 = next.uuid + RECORD_UUID - 1 - 4;
+	last4 = next.uuid + UUID_TEXT - 1 - 4;
 	snprintf(last4, 5, "%04x",
 		 (unsigned)(strtoul(last4, NULL, 16) + (unsigned)r->domid) & 0xffff);
 	next.stage = STAGE_RESTARTING;
@@ -365,6 +365,7 @@ static void look_at(const char *uuid, bool making)
 		if (r.stage == STAGE_RUNNING || r.stage == STAGE_PRESERVED)
 			happened(r.domid, r.name, "destroyed", NULL, NULL);
 		record_remove(uuid);
+		no_trouble(uuid);
 		break;
 	}
 	record_free(&r);
@@ -389,9 +390,9 @@ static void look_at_all(void)
 	making = making_now(&lock);
 	while (folder && (e = readdir(folder)) != NULL) {
 		size_t n = strlen(e->d_name);
-		char uuid[RECORD_UUID];
+		char uuid[UUID_TEXT];
 
-		if (n != RECORD_UUID - 1 + 5 || strcmp(e->d_name + n - 5, ".json") != 0)
+		if (n != UUID_TEXT - 1 + 5 || strcmp(e->d_name + n - 5, ".json") != 0)
 			continue;
 		snprintf(uuid, sizeof(uuid), "%.36s", e->d_name);
 		look_at(uuid, making);

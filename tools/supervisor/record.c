@@ -170,14 +170,6 @@ void record_remove(const char *uuid)
 	unlink(path);
 }
 
-void record_uuid(const uint8_t *u, char text[RECORD_UUID])
-{
-	snprintf(text, RECORD_UUID,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		 u[15]);
-}
-
 /* ---- what is due ------------------------------------------------------------------------------------- */
 
 static int ending_of(unsigned code)

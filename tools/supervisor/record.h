@@ -13,9 +13,9 @@
 #include "domain/config.h"
 #include "lib/fault.h"
 #include "lib/hcall/hcall.h"
+#include "lib/uuid.h"
 
 #define RECORD_FOLDER  "/run/krypton/domains"
-#define RECORD_UUID    37 /* characters, with the zero byte */
 #define RECORD_HISTORY 5
 #define RECORD_SOON    60 /* so many seconds for RECORD_HISTORY restarts are too few */
 #define EVENTS_FOLDER  "/var/log/krypton"
@@ -32,7 +32,7 @@ enum stage {
 enum ending { END_POWEROFF, END_REBOOT, END_CRASH, END_WATCHDOG, NR_ENDINGS };
 
 struct record {
-	char uuid[RECORD_UUID];
+	char uuid[UUID_TEXT];
 	char name[CONFIG_NAME_MAX + 1];
 	int domid; /* -1: none yet */
 	enum stage stage;
@@ -53,7 +53,6 @@ MUST_USE bool record_write(const struct record *r, struct fault *f);
 MUST_USE bool record_read(const char *uuid, struct record *r);
 void record_free(struct record *r);
 void record_remove(const char *uuid);
-void record_uuid(const uint8_t *uuid, char text[RECORD_UUID]);
 
 enum step {
 	STEP_NONE,    /* all is as it should be */
