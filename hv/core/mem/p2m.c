@@ -361,7 +361,6 @@ static int change(struct domain *d, gfn_t g, const struct leaf *l) HOLDS(d->p2m.
 	account_new(d, g, l, level);
 	if (!old)
 		return 0;
-	p->view.generation++;
 	if (arch_pte_is_table(old, level))
 		settle_table(d, arch_pte_mfn(old), l);
 	else
@@ -431,7 +430,6 @@ static int take(struct domain *d, gfn_t g, uint64_t n, struct leaf *out, unsigne
 		}
 	}
 	if (*nr) {
-		p->view.generation++;
 		arch_p2m_flush(&p->view, g, pos);
 		if (unlikely(d->iommu))
 			iommu_p2m_flush(d);
@@ -495,7 +493,6 @@ bool p2m_remove_exact(struct domain *d, gfn_t g, mfn_t m, enum p2m_type t)
 	}
 	if (found) {
 		clear_leaf(d, slot, g, 0, &l);
-		p->view.generation++;
 		arch_p2m_flush(&p->view, g, 1);
 		if (unlikely(d->iommu))
 			iommu_p2m_flush(d);

@@ -58,7 +58,7 @@ struct p2m_view {
 	uint8_t levels;      /* [c] */
 	uint8_t root_order;  /* [c] concatenated root tables (Arm) */
 	uint16_t tag;        /* [c] VMID or ASID */
-	uint64_t generation; /* [l] raised by each change that removes or narrows */
+	uint64_t generation; /* [l, a] x86: raised by arch_p2m_flush(), and nobody else */
 };
 
 struct p2m {
