@@ -443,6 +443,37 @@ static void events_from_before_are_delivered(void **state)
 	assert_true(upcall_at(0));
 }
 
+/* The sender found two levels, and sets the bit after those that were set have been taken over. */
+static void an_event_that_crosses_the_switch_is_delivered(void **state)
+{
+	const struct evtchn_port_ops *before = two->evtchn.ops;
+	uint32_t port = ipi(0);
+
+	for (uint32_t i = 0; i < VCPUS; i++)
+		assert_int_equal(init_control(two, i, CONTROL_GFN + i, 64), 0);
+	before->set_pending(two, v0(two), port);
+	upcall_at(0);
+	assert_int_equal(expand(two, ARRAY_GFN), 0);
+	assert_int_equal(head(0, DEFAULT), port);
+	assert_true(upcall_at(0));
+	assert_false(before->is_pending(two, port));
+}
+
+static void a_closed_port_has_no_priority(void **state)
+{
+	struct evtchn_close op;
+
+	op.port = ipi(0);
+	assert_int_equal(set_priority(two, op.port, 0), -ENOSYS);
+	fifo();
+	assert_int_equal(set_priority(two, op.port, 16), -EINVAL);
+	assert_int_equal(set_priority(two, op.port, 0), 0);
+	assert_int_equal(sim_evtchn(v0(two), EVTCHNOP_close, &op), 0);
+	assert_int_equal(set_priority(two, op.port, 16), -EACCES);
+	assert_int_equal(set_priority(two, 0, 0), -EACCES);
+	assert_int_equal(set_priority(two, 8192, 0), -EINVAL);
+}
+
 static void a_vcpu_without_queues_keeps_its_events_pending(void **state)
 {
 	uint32_t port;
@@ -726,6 +757,8 @@ int main(void)
 		RULE(a_masked_event_is_pending_only),
 		RULE(a_closed_port_is_not_pending),
 		RULE(events_from_before_are_delivered),
+		RULE(an_event_that_crosses_the_switch_is_delivered),
+		RULE(a_closed_port_has_no_priority),
 		RULE(a_vcpu_without_queues_keeps_its_events_pending),
 		RULE(a_poll_sees_what_is_pending),
 		RULE(a_reset_gives_the_pages_back),

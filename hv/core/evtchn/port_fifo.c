@@ -99,6 +99,8 @@ static bool link_behind(struct domain *d, uint32_t *word, uint32_t port)
 			return false;
 		if (guest_cas(d, word, &old, (old & ~LINK_MASK) | port))
 			return true;
+		if (read_once(&d->starves)) /* each of these tries was a long one */
+			return false;
 	}
 	domain_starves_us(d);
 	return false;
@@ -300,13 +302,25 @@ static struct evtchn_fifo *fifo_new(struct domain *d)
 	return f;
 }
 
+/*
+ * Is the port pending as a 2-level one? Then no more. A sender that found the ports to be 2-level may still make it
+ * so for a moment.
+ */
+static bool take_2l(struct domain *d, uint32_t port)
+{
+	if (port >= evtchn_2l_ops.max_ports || !evtchn_2l_ops.is_pending(d, port))
+		return false;
+	evtchn_2l_ops.clear_pending(d, port);
+	return true;
+}
+
 /* Ports become FIFO ones; what was pending until now becomes so again when it has a word. */
 static void switch_to_fifo(struct domain *d, struct evtchn_fifo *f) HOLDS(d->evtchn.lock)
 {
 	struct evtchn_table *t = &d->evtchn;
 
-	for (uint32_t port = 1; port < t->nr_ports; port++)
-		if (evtchn_2l_ops.is_pending(d, port))
+	for (uint32_t port = 1; port < t->nr_ports && !read_once(&d->starves); port++)
+		if (take_2l(d, port))
 			write_once(&port_at(d, port)->early, (uint8_t)1);
 	rcu_store(&t->fifo, f);
 	store_release(&t->ops, &evtchn_fifo_ops);
@@ -355,10 +369,12 @@ static void deliver_early(struct domain *d, const struct evtchn_fifo *f, uint32_
 {
 	for (uint32_t port = first; port < first + WORDS_PER_PAGE; port++) {
 		struct evtchn *e = port_find(d, port);
+		bool was_2l;
 
-		if (!e)
+		if (!e || read_once(&d->starves))
 			return;
-		if (atomic_xchg(&e->early, (uint8_t)0))
+		was_2l = take_2l(d, port);
+		if (atomic_xchg(&e->early, (uint8_t)0) || was_2l)
 			set_in_word(d, f, port_vcpu(d, e), e, port, word_in(f, port));
 	}
 }
@@ -395,6 +411,8 @@ int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority)
 	err = port_check(d, port, &e);
 	if (!err && !d->evtchn.fifo)
 		err = refuse(R_NO_PORT_PRIORITY, port, 0, priority);
+	if (!err && (e->state == EVTCHN_FREE || e->state == EVTCHN_RESERVED))
+		err = refuse(R_PORT_WITHOUT_PRIORITY, port, 0, d->id);
 	if (!err && priority > EVTCHN_FIFO_PRIORITY_MIN)
 		err = refuse(R_BAD_PORT_PRIORITY, port, EVTCHN_FIFO_PRIORITY_MIN, priority);
 	if (!err)

@@ -110,7 +110,7 @@ MUST_USE int evtchn_reset(struct domain *d); /* restartable; ports are 2-level a
 MUST_USE int evtchn_init_control(struct domain *d, uint32_t vcpu, gfn_t g, uint32_t offset);
 /* EVTCHNOP_expand_array: `g` holds the words of the next 1,024 ports. R_FIFO_*. */
 MUST_USE int evtchn_expand_array(struct domain *d, gfn_t g);
-/* For the next time that the port is linked. R_NO_PORT_PRIORITY, R_BAD_PORT_PRIORITY. */
+/* For the next time that the port is linked. R_NO_PORT_PRIORITY, R_PORT_WITHOUT_PRIORITY, R_BAD_PORT_PRIORITY. */
 MUST_USE int evtchn_set_priority(struct domain *d, uint32_t port, uint32_t priority);
 /* Frames of a domain's pool that FIFO ports take. */
 uint32_t fifo_pool_need(uint32_t vcpus);
