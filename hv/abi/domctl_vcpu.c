@@ -13,7 +13,7 @@ static int find_vcpu(const struct domctl_call *c, uint32_t id, struct vcpu **v)
 {
 	if (id >= c->d->max_vcpus)
 		return refuse(R_VCPU_RANGE, id, c->d->max_vcpus, c->d->id);
-	*v = domain_vcpu(c->d, id);
+	*v = domain_find_vcpu(c->d, id);
 	return *v ? 0 : refuse(R_VCPU_NOT_MADE, id, 0, c->d->id);
 }
 
@@ -71,7 +71,7 @@ int domctl_set_context(struct domctl_call *c)
 
 	if (c->d == c->v->domain)
 		return refuse(R_NOT_ON_SELF, c->d->id, 0, c->op.cmd);
-	v = domain_vcpu(c->d, c->op.u.vcpucontext.vcpu);
+	v = domain_find_vcpu(c->d, c->op.u.vcpucontext.vcpu);
 	if (!v)
 		return refuse(R_VCPU_RANGE, c->op.u.vcpucontext.vcpu, c->d->max_vcpus, c->d->id);
 	if (!handle_gva(c->op.u.vcpucontext.ctxt).a)
@@ -87,7 +87,7 @@ int domctl_set_context(struct domctl_call *c)
 int domctl_get_context(struct domctl_call *c)
 {
 	vcpu_guest_context_t context;
-	struct vcpu *v = domain_vcpu(c->d, c->op.u.vcpucontext.vcpu);
+	struct vcpu *v = domain_find_vcpu(c->d, c->op.u.vcpucontext.vcpu);
 	int err;
 
 	if (c->d == c->v->domain || !v)

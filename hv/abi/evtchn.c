@@ -168,6 +168,8 @@ static int64_t reset(struct vcpu *v, gva_t arg)
 	if (!d)
 		return no_domain(op.dom);
 	err = policy_manage(v->domain, d, EVTCHNOP_reset);
+	if (!err && d != v->domain && !read_once(&d->control_pauses))
+		err = refuse(R_NOT_PAUSED, d->id, 0, 0);
 	if (!err)
 		do
 			err = evtchn_reset(d);

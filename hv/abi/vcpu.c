@@ -6,6 +6,7 @@
 #include <arch/vcpu.h>
 #include <hv/domain.h>
 #include <hv/err.h>
+#include <xen/sched.h>
 #include <xen/vcpu.h>
 
 static int64_t up(struct vcpu *v)
@@ -18,6 +19,15 @@ static int64_t up(struct vcpu *v)
 	if (!ready)
 		return refuse(R_VCPU_NOT_INITIALISED, v->id, 0, 0);
 	(void)vcpu_transition(v, VCPU_UP);
+	return 0;
+}
+
+/* The last one to go down has switched the domain off. */
+static int64_t down(struct vcpu *v)
+{
+	(void)vcpu_transition(v, VCPU_DOWN);
+	if (domain_all_down(v->domain))
+		domain_shutdown(v->domain, SHUTDOWN_poweroff);
 	return 0;
 }
 
@@ -134,7 +144,7 @@ static int64_t own_timer(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t
 int64_t abi_vcpu_op(struct vcpu *caller, uint64_t *a)
 {
 	uint32_t op = (uint32_t)a[0], id = (uint32_t)a[1];
-	struct vcpu *v = domain_vcpu(caller->domain, id);
+	struct vcpu *v = domain_find_vcpu(caller->domain, id);
 	gva_t arg = gva(a[2]);
 
 	if (!v)
@@ -147,7 +157,7 @@ int64_t abi_vcpu_op(struct vcpu *caller, uint64_t *a)
 		return refuse(R_NO_VCPUOP, id, 0, op);
 	switch (op) {
 	case VCPUOP_up: return up(v);
-	case VCPUOP_down: (void)vcpu_transition(v, VCPU_DOWN); return 0;
+	case VCPUOP_down: return down(v);
 	case VCPUOP_is_up: return vcpu_state(v) != VCPU_OFFLINE;
 	case VCPUOP_get_runstate_info: return runstate_info(caller, v, arg);
 	case VCPUOP_set_periodic_timer:

@@ -3,12 +3,14 @@
 #include "sim.h"
 
 #include <arch/timer.h>
+#include <hv/control.h>
 #include <hv/string.h>
 #include <public/krypton.h>
 #include <xen/features.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/platform.h>
+#include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
@@ -137,6 +139,37 @@ static void vcpu_without_context_does_not_come_up(void **state)
 	assert_int_equal(vcpu_op(VCPUOP_is_up, 1, NULL, 0), 0);
 	assert_int_equal(vcpu_op(VCPUOP_is_up, 2, NULL, 0), -ENOENT);
 	assert_int_equal(vcpu_op(99, 0, NULL, 0), -ENOSYS);
+	sim_end_machine();
+}
+
+static void only_a_paused_domain_has_its_ports_reset_by_another(void **state)
+{
+	struct domain *u;
+	struct evtchn_reset op;
+
+	boot();
+	u = sim_caller(0);
+	op.dom = u->id;
+	assert_int_equal(sim_evtchn(v0, EVTCHNOP_reset, &op), -EINVAL);
+	assert_int_equal(v0->refusal.id, R_NOT_PAUSED);
+	assert_int_equal(control_pause(u), 0);
+	assert_int_equal(sim_evtchn(v0, EVTCHNOP_reset, &op), 0);
+	op.dom = DOMID_SELF;
+	assert_int_equal(sim_evtchn(v0, EVTCHNOP_reset, &op), 0);
+	sim_end_machine();
+}
+
+static void the_last_vcpu_that_goes_down_switches_the_domain_off(void **state)
+{
+	boot();
+	d0->vcpu[0]->initialised = d0->vcpu[1]->initialised = true;
+	assert_int_equal(domain_start(d0), 0);
+	assert_int_equal(vcpu_op(VCPUOP_up, 1, NULL, 0), 0);
+	assert_int_equal(vcpu_op(VCPUOP_down, 1, NULL, 0), 0);
+	assert_int_not_equal(d0->state, DOMAIN_SHUTDOWN);
+	assert_int_equal(vcpu_op(VCPUOP_down, 0, NULL, 0), 0);
+	assert_int_equal(d0->state, DOMAIN_SHUTDOWN);
+	assert_int_equal(d0->shutdown_code, SHUTDOWN_poweroff);
 	sim_end_machine();
 }
 
@@ -488,6 +521,8 @@ int main(void)
 		cmocka_unit_test(version_is_that_of_xen_4_17),
 		cmocka_unit_test(command_line_is_for_managers),
 		cmocka_unit_test(vcpu_without_context_does_not_come_up),
+		cmocka_unit_test(only_a_paused_domain_has_its_ports_reset_by_another),
+		cmocka_unit_test(the_last_vcpu_that_goes_down_switches_the_domain_off),
 		cmocka_unit_test(vcpu_info_moves_once_and_stays_in_its_frame),
 		cmocka_unit_test(another_vcpu_is_set_up_only_while_it_is_down),
 		cmocka_unit_test(runstate_area_may_straddle_frames),

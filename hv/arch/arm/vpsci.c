@@ -59,7 +59,7 @@ static int64_t cpu_on(struct vcpu *v, uint64_t target, uint64_t entry, uint64_t 
 	uint64_t aff = target & MPIDR_AFFINITY;
 
 	if (aff == (target & ~(uint64_t)BIT(31)) && aff < BIT(24) && (aff & 0xff) < 16)
-		to = domain_vcpu(d, vcpu_of_affinity(aff));
+		to = domain_find_vcpu(d, vcpu_of_affinity(aff));
 	if (!to)
 		return PSCI_INVALID_PARAMETERS;
 	if (entry & 1) /* that would be T32 */
@@ -88,7 +88,7 @@ static int64_t affinity_info(const struct vcpu *v, uint64_t target, uint64_t lev
 	struct vcpu *to = NULL;
 
 	if (level == 0 && aff < BIT(24) && (aff & 0xff) < 16)
-		to = domain_vcpu(v->domain, vcpu_of_affinity(aff));
+		to = domain_find_vcpu(v->domain, vcpu_of_affinity(aff));
 	if (!to)
 		return PSCI_INVALID_PARAMETERS;
 	return vcpu_state(to) == VCPU_OFFLINE ? AFFINITY_OFF : AFFINITY_ON;

@@ -416,7 +416,7 @@ static int trigger(struct domain *d, const struct xen_domctl_sendtrigger *t)
 
 	switch (t->trigger) {
 	case XEN_DOMCTL_SENDTRIGGER_NMI:
-		v = domain_vcpu(d, t->vcpu);
+		v = domain_find_vcpu(d, t->vcpu);
 		if (!v)
 			return refuse(R_VCPU_NOT_MADE, t->vcpu, 0, d->id);
 		hvm_nmi(v);

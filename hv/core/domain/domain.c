@@ -19,7 +19,8 @@
 _Static_assert(sizeof(struct domain) <= PAGE_SIZE, "a domain's structure is one frame");
 
 #define IDS_PER_LEAF (PAGE_SIZE / sizeof(struct domain *))
-#define NR_LEAVES    (DOMID_FIRST_RESERVED / IDS_PER_LEAF + 1)
+/* For every number that a domid_t can hold: no id leads out of the table, under speculation either. */
+#define NR_LEAVES    (0x10000u / IDS_PER_LEAF)
 
 /* Leaves are frames of pointers, made as ids are first used and kept. */
 static struct domain **id_leaf[NR_LEAVES];

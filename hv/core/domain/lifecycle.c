@@ -114,6 +114,14 @@ void domain_shutdown(struct domain *d, uint32_t code)
 		domain_shutdown_hook(d);
 }
 
+bool domain_all_down(const struct domain *d)
+{
+	const struct vcpu *v;
+
+	domain_for_each_vcpu(v, d) if (vcpu_state(v) != VCPU_OFFLINE) return false;
+	return true;
+}
+
 int domain_resume(struct domain *d)
 {
 	bool ok;

@@ -57,7 +57,7 @@ int watchdog_op(struct domain *d, uint32_t id, uint32_t timeout)
 	} else if (id > NR_WATCHDOGS || !d->watchdog[id - 1].used) {
 		result = refuse(R_NO_WATCHDOG, d->id, NR_WATCHDOGS, id);
 	} else {
-		w = &d->watchdog[id - 1];
+		w = &d->watchdog[index_nospec(id - 1, NR_WATCHDOGS)];
 	}
 	if (w) {
 		w->used = timeout != 0;

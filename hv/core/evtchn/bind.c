@@ -63,7 +63,7 @@ int evtchn_bind_virq(struct domain *d, uint32_t virq, uint32_t vcpu, uint32_t *p
 	virq = (uint32_t)index_nospec(virq, NR_VIRQS);
 	if (evtchn_virq_is_global(virq) && vcpu != 0)
 		return refuse(R_VIRQ_IS_GLOBAL, virq, 0, vcpu);
-	v = domain_vcpu(d, vcpu);
+	v = domain_find_vcpu(d, vcpu);
 	if (!v)
 		return refuse(R_NO_SUCH_VCPU, vcpu, d->max_vcpus, 0);
 

@@ -184,7 +184,7 @@ static bool settle(const struct domain *d, struct state_place *p)
 
 static struct vcpu *vcpu_at(const struct domain *d, const struct state_type *t, uint32_t instance)
 {
-	return t->per_vcpu ? domain_vcpu(d, instance) : NULL;
+	return t->per_vcpu ? domain_find_vcpu(d, instance) : NULL;
 }
 
 size_t state_size(const struct domain *d)

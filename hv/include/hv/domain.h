@@ -20,6 +20,7 @@
 #include <hv/gnttab.h>
 #include <hv/io.h>
 #include <hv/lock.h>
+#include <hv/nospec.h>
 #include <hv/p2m.h>
 #include <hv/pool.h>
 #include <hv/rcu.h>
@@ -146,6 +147,12 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, uint32_t id)
 	return id < d->max_vcpus ? rcu_load(&d->vcpu[id]) : NULL;
 }
 
+/* The same for a number that a guest or a toolstack gave: within bounds under speculation too. */
+static inline struct vcpu *domain_find_vcpu(const struct domain *d, uint32_t id)
+{
+	return id < d->max_vcpus ? rcu_load(&d->vcpu[index_nospec(id, d->max_vcpus)]) : NULL;
+}
+
 #define domain_for_each_vcpu(v, d)                       \
 	for (uint32_t i_ = 0; i_ < (d)->max_vcpus; i_++) \
 		if (((v) = domain_vcpu((d), i_)) != NULL)
@@ -169,6 +176,8 @@ void domain_unpause(struct domain *d);
 
 /* ALIVE -> SHUTDOWN with SHUTDOWN_* from `xen/sched.h`; tells boot code or VIRQ_DOM_EXC's owner. */
 void domain_shutdown(struct domain *d, uint32_t code);
+/* No vCPU is up: nothing but a toolstack or an INIT can wake it. */
+bool domain_all_down(const struct domain *d);
 /* SHUTDOWN -> ALIVE (SUSPEND cancelled). */
 MUST_USE int domain_resume(struct domain *d);
 /* Report and shut down with SHUTDOWN_crash: the guest did something it cannot go on from. */

@@ -419,7 +419,7 @@ void vgic_send_sgi(struct vcpu *v, uint64_t value)
 	for (uint32_t list = value & 0xffff; list; list &= list - 1) {
 		uint64_t bit = (uint64_t)__builtin_ctz(list) + 16 * ((value >> 44) & 15);
 		uint64_t aff = bit | ((value >> 16) & 0xff) << 8 | ((value >> 32) & 0xff) << 16;
-		struct vcpu *to = bit < 16 ? domain_vcpu(d, vcpu_of_affinity(aff)) : NULL;
+		struct vcpu *to = bit < 16 ? domain_find_vcpu(d, vcpu_of_affinity(aff)) : NULL;
 
 		if (to)
 			vgic_inject(d, to, intid);

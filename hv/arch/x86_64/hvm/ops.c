@@ -187,7 +187,7 @@ static int set_upcall_vector(struct vcpu *caller, gva_t arg)
 		return err;
 	if (op.vector < FIRST_VECTOR)
 		return refuse(R_BAD_UPCALL_VECTOR, op.vcpu, FIRST_VECTOR, op.vector);
-	v = domain_vcpu(caller->domain, op.vcpu);
+	v = domain_find_vcpu(caller->domain, op.vcpu);
 	if (!v)
 		return refuse(R_NO_SUCH_VCPU, op.vcpu, caller->domain->max_vcpus, op.vcpu);
 	write_once(&v->arch.upcall_vector, op.vector);

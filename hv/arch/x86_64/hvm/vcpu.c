@@ -197,15 +197,6 @@ void hv_enter_loop(void)
 
 /* ---- simple exits --------------------------------------------------------------------------------- */
 
-static bool others_up(const struct vcpu *self)
-{
-	struct vcpu *v;
-
-	domain_for_each_vcpu(v, self->domain) if (v != self &&
-						  vcpu_state(v) != VCPU_OFFLINE) return true;
-	return false;
-}
-
 /*
  * With interrupts off only INIT or an NMI can wake it: a kernel stops a CPU this way, and when it was the last one, the domain has
  * switched itself off, as Xen understands it too.
@@ -217,7 +208,7 @@ void hvm_halt(struct vcpu *v)
 		return;
 	}
 	(void)vcpu_transition(v, VCPU_DOWN);
-	if (!others_up(v))
+	if (domain_all_down(v->domain))
 		domain_shutdown(v->domain, SHUTDOWN_poweroff);
 }
 

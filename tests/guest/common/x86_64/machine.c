@@ -4,6 +4,7 @@
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
+#include <xen/sched.h>
 #include <xen/vcpu.h>
 
 volatile struct trap trap;
@@ -21,17 +22,14 @@ void guest_start(void);
 void guest_secondary(unsigned cpu);
 void guest_vector(struct regs *r);
 
-static unsigned this_vcpu(void)
-{
-	return cpuid(0x40000004, 0).ebx;
-}
-
 void machine_stop(void)
 {
-	/* The vCPUs stop; the domain stays, so that its last output is read before it goes. */
+	/* It waits for nothing; the domain stays, so that its last output is read before it goes. */
+	struct sched_poll nothing = { .nr_ports = 0 };
+
 	irq_off();
 	for (;;)
-		HYPERCALL(vcpu_op, VCPUOP_down, this_vcpu(), 0);
+		HYPERCALL(sched_op, SCHEDOP_poll, &nothing);
 }
 
 static void fill_idt(void)
