@@ -120,6 +120,8 @@ static void exit_write_cr(struct vcpu *v, struct vmcb *b, unsigned n)
 		return;
 	}
 	value = gpr == 4 ? b->rsp : *(uint64_t *)((char *)&v->arch.regs + gpr_offset[gpr]);
+	if (!wide_code(b)) /* the upper half is whatever 64-bit code left there */
+		value = (uint32_t)value;
 	if (!hvm_write_cr(v, n, value)) {
 		general_protection(v);
 		return;
