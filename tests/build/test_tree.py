@@ -170,6 +170,13 @@ def test_links_of_documents_exist(path):
     assert not dead, "\n".join([""] + dead)
 
 
+def test_locks_are_described_in_the_order_of_their_ranks():
+    enum = re.search(r"enum lock_rank \{(.*?)NR_RANKS", (TOP / "hv/include/hv/lock.h").read_text(), re.S).group(1)
+    ranks = re.findall(r"RANK_(\w+)", without_comments(enum))
+    rows = re.findall(r"^\| ([A-Z_0-9]+) \|", (TOP / "docs/locking.md").read_text(), re.M)
+    assert ["NONE"] + rows == ranks and len(rows) > 20
+
+
 def test_the_tour_has_links():
     tour = TOP / "docs/tour.md"
     assert tour.exists() and len(LINK.findall(tour.read_text())) >= 10

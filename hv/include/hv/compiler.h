@@ -17,7 +17,7 @@
 #define ALWAYS_INLINE                 inline __attribute__((always_inline))
 #define UNUSED                        __attribute__((unused))
 
-/* Code and data used only while booting; the memory is given back before dom0 runs. */
+/* Code and data used only while booting. Arm gives the memory back before dom0 runs (arch_boot_done). */
 #define BOOT_TEXT                     SECTION(".boot.text") __attribute__((cold))
 #define BOOT_DATA                     SECTION(".boot.data")
 
