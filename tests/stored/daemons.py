@@ -55,7 +55,7 @@ class Store:
         self.client_when_ready().close()
 
     def client_when_ready(self, timeout=20):
-        end = time.monotonic() + timeout
+        end = wire.deadline(timeout)
         while True:
             try:
                 client = wire.Socket(self.folder / "socket")
@@ -88,13 +88,8 @@ class Store:
         if self.kind == "debian":
             return self.process.pid
         path = "/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            children = pathlib.Path(path).read_text().split()
-            if children:
-                return int(children[0])
-            time.sleep(0.01)
-        raise AssertionError("no server: " + self.log())
+        children = wire.until(pathlib.Path(path).read_text, 10, lambda: "no server: " + self.log())
+        return int(children.split()[0])
 
     def kill_server(self):
         os.kill(self.server(), signal.SIGKILL)
@@ -116,7 +111,7 @@ class Store:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(10 * wire.SLOW)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

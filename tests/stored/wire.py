@@ -15,6 +15,25 @@ RING, REQ_CONS, REQ_PROD, RSP_CONS, RSP_PROD, FEATURES, CONNECTION, RING_ERROR =
     1024, 2048, 2052, 2056, 2060, 2064, 2068, 2072)
 
 
+# Time limits are for an idle machine; a slow one multiplies them, as in scripts/machine.py.
+SLOW = float(os.environ.get("KRYPTON_SLOW", "1"))
+
+
+def deadline(seconds):
+    return time.monotonic() + seconds * SLOW
+
+
+def until(condition, seconds=20, what=lambda: ""):
+    """Wait until condition() is true; returns what it was. what(): said with the failure."""
+    end = deadline(seconds)
+    while True:
+        now = condition()
+        if now:
+            return now
+        assert time.monotonic() < end, what()
+        time.sleep(0.002)
+
+
 class StoreError(Exception):
     """An ERROR reply; its text is the name of the error."""
 
@@ -39,7 +58,7 @@ class Client:
 
     def receive(self, timeout=10):
         """The next message: (type, req_id, tx_id, payload)."""
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while True:
             if len(self.buffer) >= HEADER.size:
                 kind, number, tx, length = HEADER.unpack_from(self.buffer)
@@ -180,7 +199,7 @@ class Ring(Client):
         return True
 
     def put(self, data, timeout=10):
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while data:
             cons, prod = self.word(REQ_CONS), self.word(REQ_PROD)
             room = RING - ((prod - cons) & 0xffffffff)
