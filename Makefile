@@ -356,7 +356,7 @@ fuzz-programs := $(patsubst %.c,$O/%,$(fuzz-tests))
 cmd-tools := $(language) $(warnings) $(stable) -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer $(asan) \
 	     -Itools -Ihv/include $(pub-include)
 lib-tools := -lfdt -lz -llzma -lzstd -llz4 -ljansson -lpthread
-lib-kr := -lxenforeignmemory -lxencall -lxentoolcore -lxentoollog -lncurses -ltinfo $(lib-tools)
+lib-kr := -lxengnttab -lxenforeignmemory -lxencall -lxentoolcore -lxentoollog -lncurses -ltinfo $(lib-tools)
 
 # tools-library FOLDER COMPILER: $O/FOLDER/libtools.a
 define tools-library

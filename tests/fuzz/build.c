@@ -65,8 +65,8 @@ static void use_partial_tree(struct build_request *r, const uint8_t *data, size_
 	memcpy(tree, data, size);
 	put(image + 16, 1 << 20, 8);
 	memcpy(image + 56, "ARM\x64", 4);
-	r->kernel = (struct blob){ "kernel", image, sizeof(image) };
-	r->partial_tree = (struct blob){ "tree", tree, size };
+	r->kernel = (struct blob){ "kernel", image, sizeof(image), false };
+	r->partial_tree = (struct blob){ "tree", tree, size, false };
 	use(r);
 	free(tree);
 }
@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.arch = data[0] & 1 ? BUILD_ARM64 : BUILD_X86_64;
 	r.memory = (uint64_t)data[1] << (16 + data[0] % 8);
 	r.vcpus = data[2];
-	r.ramdisk = (struct blob){ "ramdisk", data, data[3] };
+	r.ramdisk = (struct blob){ "ramdisk", data, data[3], false };
 	if (r.ramdisk.size > size)
 		r.ramdisk.size = size;
 	data += 4;
@@ -89,14 +89,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[-4] >> 6) {
 	case 0: r.nr_modules = r.ramdisk.size & 1; /* fall through */
 	case 1:
-		r.kernel = (struct blob){ "kernel", data, size };
+		r.kernel = (struct blob){ "kernel", data, size, false };
 		r.module[0].blob = r.ramdisk;
 		use(&r);
 		break;
 	case 2: use_partial_tree(&r, data, size); break;
 	default:
 		made = wrap(data, size, &size);
-		r.kernel = (struct blob){ "kernel", made, size };
+		r.kernel = (struct blob){ "kernel", made, size, false };
 		use(&r);
 		free(made);
 	}

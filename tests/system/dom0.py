@@ -20,9 +20,9 @@ XEN_OPTIONS = {"arm64": "console=dtuart dtuart=/pl011@9000000", "x86_64": "conso
 
 
 class Dom0:
-    """hypervisor: "krypton", "xen" (Debian's) or a path. store: the command of the store daemon."""
+    """hypervisor: "krypton", "xen" (Debian's) or a path. store: the command of the store daemon. console: the console daemon."""
 
-    def __init__(self, hypervisor, name, arch="arm64", options="", memory=512, store="", extra=None, **machine):
+    def __init__(self, hypervisor, name, arch="arm64", options="", memory=512, store="", console="", extra=None, **machine):
         self.krypton = hypervisor == "krypton"
         options = "dom0_mem=%dM guest_loglvl=all %s" % (memory, options)
         if hypervisor == "xen":
@@ -35,7 +35,7 @@ class Dom0:
         try:
             self.up = self.run_.expect_guest("dom0", 180)
             self.run_.line("exec agent")
-            self.ok("echo 1 >/proc/sys/kernel/printk; /etc/toolstack " + store, 60)
+            self.ok("echo 1 >/proc/sys/kernel/printk; console=%s /etc/toolstack %s" % (console, store), 60)
         except BaseException:
             self.close()
             raise

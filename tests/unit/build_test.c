@@ -517,8 +517,9 @@ static void the_start_info_lists_memory_ramdisk_and_modules(void **state)
 	const struct hvm_start_info *s;
 
 	r.memory = 4096 * MIB;
-	r.ramdisk = (struct blob){ "ramdisk", ramdisk, sizeof(ramdisk) };
-	r.module[0] = (struct build_module){ { "module", module, sizeof(module) }, "its line" };
+	r.ramdisk = (struct blob){ "ramdisk", ramdisk, sizeof(ramdisk), false };
+	r.module[0] = (struct build_module){ { "module", module, sizeof(module), false },
+					     "its line" };
 	r.nr_modules = 1;
 	accepted(&r);
 	s = at(plan.argument);
@@ -627,7 +628,7 @@ static void numbers_that_a_guest_cannot_have_are_refused(void **state)
 	r.memory = BUILD_PAGE;
 	refused(&r, F_MEMORY_SMALL, "0 MiB");
 	r.memory = 64 * MIB;
-	r.ramdisk = (struct blob){ "ramdisk", big, sizeof(big) };
+	r.ramdisk = (struct blob){ "ramdisk", big, sizeof(big), false };
 	refused(&r, F_MEMORY_SMALL, "the ramdisk (61440 KiB)");
 	r.ramdisk.size = 0;
 	memset(line, 'x', 2048);
@@ -665,7 +666,7 @@ static void an_image_gets_a_device_tree(void **state)
 	r.memory = 4096 * MIB;
 	r.vcpus = 18;
 	r.vuart = true;
-	r.ramdisk = (struct blob){ "ramdisk", ramdisk, sizeof(ramdisk) };
+	r.ramdisk = (struct blob){ "ramdisk", ramdisk, sizeof(ramdisk), false };
 	accepted(&r);
 	assert_int_equal(plan.entry, 0x40000000);
 	assert_int_equal(piece("kernel")->at.size, 8 * MIB);
@@ -784,7 +785,7 @@ static void a_partial_tree_adds_passthrough_and_aliases_only(void **state)
 	const void *tree;
 	int n;
 
-	r.partial_tree = (struct blob){ "partial", partial, make_partial(partial, 4096, 7) };
+	r.partial_tree = (struct blob){ "partial", partial, make_partial(partial, 4096, 7), false };
 	accepted(&r);
 	tree = at(plan.argument);
 	assert_int_equal(fdt_check_full(tree, piece("device tree")->file_size), 0);

@@ -119,7 +119,9 @@ static struct {
 	struct xsd_sockmsg head;
 	char text[XENSTORE_PAYLOAD_MAX];
 } fakestore_answer;
-static size_t fakestore_taken; /* of it */
+static size_t fakestore_taken = sizeof(struct xsd_sockmsg); /* of it; none is there yet */
+static uint8_t fakestore_asked[65536];                      /* requests without an answer */
+static size_t fakestore_asked_len;
 
 static int fakestore_do(const struct xsd_sockmsg *m, const char *payload, size_t *len)
 {
@@ -148,12 +150,25 @@ static int fakestore_do(const struct xsd_sockmsg *m, const char *payload, size_t
 
 static int fakestore_send(struct store_client *c, const void *bytes, size_t n)
 {
+	if (n > sizeof(fakestore_asked) - fakestore_asked_len)
+		return -ENOSPC;
+	memcpy(fakestore_asked + fakestore_asked_len, bytes, n);
+	fakestore_asked_len += n;
+	return 0;
+}
+
+/* The first of the requests is answered. */
+static void fakestore_next(void)
+{
 	struct xsd_sockmsg head;
-	size_t len;
+	size_t len, whole;
 	int err;
 
-	memcpy(&head, bytes, sizeof(head));
-	err = fakestore_do(&head, (const char *)bytes + sizeof(head), &len);
+	memcpy(&head, fakestore_asked, sizeof(head));
+	whole = sizeof(head) + head.len;
+	err = fakestore_do(&head, (const char *)fakestore_asked + sizeof(head), &len);
+	fakestore_asked_len -= whole;
+	memmove(fakestore_asked, fakestore_asked + whole, fakestore_asked_len);
 	if (err) {
 		head.type = XS_ERROR;
 		len = (size_t)snprintf(fakestore_answer.text, 8, "%s",
@@ -165,13 +180,16 @@ static int fakestore_send(struct store_client *c, const void *bytes, size_t n)
 	head.len = (uint32_t)len;
 	fakestore_answer.head = head;
 	fakestore_taken = 0;
-	return 0;
 }
 
 static ssize_t fakestore_receive(struct store_client *c, void *bytes, size_t n, bool wait)
 {
 	size_t left = sizeof(fakestore_answer.head) + fakestore_answer.head.len - fakestore_taken;
 
+	if (!left && fakestore_asked_len) {
+		fakestore_next();
+		left = sizeof(fakestore_answer.head) + fakestore_answer.head.len;
+	}
 	if (n > left)
 		n = left;
 	if (!n)

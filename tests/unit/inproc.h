@@ -164,7 +164,7 @@ static void *sim_grants(struct fmem *m, uint16_t domid)
 	return err ? NULL : copy_in(1);
 }
 
-static const struct fmem_ops sim_fmem_ops = { sim_map, sim_grants, sim_unmap, NULL };
+static const struct fmem_ops sim_fmem_ops = { sim_map, sim_grants, sim_unmap, NULL, NULL };
 
 /* ---- event channels -------------------------------------------------------------------------------------- */
 

@@ -233,6 +233,49 @@ static void a_disturbed_transaction_says_so(void **state)
 	assert_int_equal(client_read(A, 0, "/b", value, sizeof(value)), -ENOENT);
 }
 
+static void what_is_gathered_is_sent_together(void **state)
+{
+	const struct client_permission everybody[] = { { 0, 'b' } };
+	struct client_event e;
+	char value[8], path[200];
+
+	client_gather(A);
+	assert_int_equal(client_write(A, 0, "/a", "1", 1), 0);
+	assert_int_equal(client_read(B, 0, "/a", value, sizeof(value)), -ENOENT); /* not yet */
+	assert_int_equal(client_permit(A, 0, "/a", everybody, 1), 0);
+	assert_int_equal(client_flush(A), 0);
+	assert_int_equal(client_read(B, 0, "/a", value, sizeof(value)), 1);
+
+	/* What else is asked comes behind it; the first error stays. */
+	client_gather(A);
+	assert_int_equal(client_write(A, 0, "/a", "2", 1), 0);
+	assert_int_equal(client_read(A, 0, "/a", value, sizeof(value)), 1);
+	assert_string_equal(value, "2");
+	assert_int_equal(client_permit(A, 0, "/none", everybody, 1), 0);
+	assert_int_equal(client_write(A, 0, "/a", "3", 1), 0);
+	assert_int_equal(client_flush(A), -ENOENT);
+	assert_int_equal(client_read(A, 0, "/a", value, sizeof(value)), 1);
+	assert_string_equal(value, "3");
+
+	/* More than one message holds, with events between the answers. */
+	assert_int_equal(client_watch(A, "/many", "t"), 0);
+	assert_int_equal(client_event(A, &e, true), 1);
+	client_gather(A);
+	for (int i = 0; i < 300; i++) {
+		snprintf(path, sizeof(path), "/many/%0100d", i);
+		assert_int_equal(client_write(A, 0, path, "x", 1), 0);
+	}
+	assert_int_equal(client_flush(A), 0);
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(client_event(A, &e, false), 1);
+	assert_int_equal(client_read(B, 0, path, value, sizeof(value)), 1);
+
+	one.gone = true;
+	client_gather(A);
+	assert_int_equal(client_write(A, 0, "/a", "4", 1), 0);
+	assert_int_equal(client_flush(A), -EPIPE);
+}
+
 static void a_watch_tells_of_changes_in_order(void **state)
 {
 	struct client_event e;
@@ -377,6 +420,7 @@ int main(void)
 		RULE(a_guest_is_refused_what_it_may_not),
 		RULE(a_transaction_is_seen_when_it_ends),
 		RULE(a_disturbed_transaction_says_so),
+		RULE(what_is_gathered_is_sent_together),
 		RULE(a_watch_tells_of_changes_in_order),
 		RULE(a_watch_may_have_a_depth),
 		RULE(kept_events_go_with_the_client),

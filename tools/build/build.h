@@ -26,6 +26,7 @@ struct blob {
 	const char *name; /* for messages */
 	const uint8_t *data;
 	size_t size; /* 0: there is none */
+	bool mapped; /* build_file_map() made it */
 };
 
 struct build_module {
@@ -81,6 +82,15 @@ void build_plan_free(struct build_plan *plan);
 /* Read a whole file of at most `limit` bytes; `what` for messages ("kernel"). b->data is freed with build_file_free(). */
 MUST_USE bool build_file(const char *path, const char *what, size_t limit, struct blob *b,
 			 struct fault *f);
+/*
+ * The same for what is mostly copied: its pages are mapped and not read, but for the first BUILD_HEAD bytes, which are read. What is behind them can change at any
+ * time, and looking at it end the program; fmem_fill() copies it nonetheless.
+ */
+#define BUILD_HEAD 65536u
+MUST_USE bool build_file_map(const char *path, const char *what, size_t limit, struct blob *b,
+			     struct fault *f);
+/* A kernel: mapped if nothing behind its head has to be looked at. */
+MUST_USE bool build_kernel_file(const char *path, size_t limit, struct blob *b, struct fault *f);
 void build_file_free(struct blob *b);
 
 #endif

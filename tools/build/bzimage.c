@@ -61,7 +61,7 @@ static bool find_payload(const struct blob *b, struct blob *payload, struct faul
 				 "protected-mode code, which has %llu",
 				 b->name, SETUP_PAYLOAD, (unsigned long long)length,
 				 (unsigned long long)offset, (unsigned long long)(b->size - start));
-	*payload = (struct blob){ b->name, b->data + start + offset, (size_t)length };
+	*payload = (struct blob){ b->name, b->data + start + offset, (size_t)length, false };
 	return true;
 }
 

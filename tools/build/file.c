@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading files whole. They are read and not mapped: a file that shrinks while it is used would end the program. Opening never
- * waits, as it would for a FIFO without a writer.
+ * Reading files whole. What is looked at is read and not mapped: a file that changes meanwhile would be another than the one that was judged, and one that shrinks would end the
+ * program. Opening never waits, as it would for a FIFO without a writer.
  */
 #include "parts.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,11 +54,40 @@ static bool read_all(int fd, const char *path, const char *what, size_t size, st
 		}
 		n += (size_t)got;
 	}
-	*b = (struct blob){ path, data, size };
+	*b = (struct blob){ path, data, size, false };
 	return true;
 }
 
-bool build_file(const char *path, const char *what, size_t limit, struct blob *b, struct fault *f)
+/* A private mapping, whose first pages are private already. */
+static bool map_all(int fd, const char *path, const char *what, size_t size, struct blob *b,
+		    struct fault *f)
+{
+	size_t head = size < BUILD_HEAD ? size : BUILD_HEAD;
+	void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+
+	if (data == MAP_FAILED)
+		return read_all(fd, path, what, size, b, f);
+	if (pread(fd, data, head, 0) != (ssize_t)head) {
+		munmap(data, size);
+		return fault_set(f, F_KERNEL_TRUNCATED, "%s: the %s became shorter", path, what);
+	}
+	*b = (struct blob){ path, data, size, true };
+	return true;
+}
+
+/* Does it begin as an Image does, of which no more than the header has to be understood? */
+static bool is_plain(int fd)
+{
+	uint8_t head[64];
+	const struct blob b = { "", head, sizeof(head), false };
+
+	return pread(fd, head, sizeof(head), 0) == sizeof(head) && arm64_is(&b);
+}
+
+enum how { READ, MAP, MAP_IF_PLAIN };
+
+static bool get_file(const char *path, const char *what, size_t limit, enum how how, struct blob *b,
+		     struct fault *f)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat s;
@@ -69,15 +99,37 @@ bool build_file(const char *path, const char *what, size_t limit, struct blob *b
 		    "%s: the %s cannot be opened: %s", path, what, strerror(errno));
 	if (fstat(fd, &s) < 0)
 		ok = fault_set(f, F_FILE_ACCESS, "%s: %s", path, strerror(errno));
+	else if (!check_kind(path, what, limit, &s, f))
+		ok = false;
+	else if (how == MAP || (how == MAP_IF_PLAIN && is_plain(fd)))
+		ok = map_all(fd, path, what, (size_t)s.st_size, b, f);
 	else
-		ok = check_kind(path, what, limit, &s, f) &&
-		     read_all(fd, path, what, (size_t)s.st_size, b, f);
+		ok = read_all(fd, path, what, (size_t)s.st_size, b, f);
 	close(fd);
 	return ok;
 }
 
+bool build_file(const char *path, const char *what, size_t limit, struct blob *b, struct fault *f)
+{
+	return get_file(path, what, limit, READ, b, f);
+}
+
+bool build_file_map(const char *path, const char *what, size_t limit, struct blob *b,
+		    struct fault *f)
+{
+	return get_file(path, what, limit, MAP, b, f);
+}
+
+bool build_kernel_file(const char *path, size_t limit, struct blob *b, struct fault *f)
+{
+	return get_file(path, "kernel", limit, MAP_IF_PLAIN, b, f);
+}
+
 void build_file_free(struct blob *b)
 {
-	free((void *)(uintptr_t)b->data);
+	if (b->mapped)
+		munmap((void *)(uintptr_t)b->data, b->size);
+	else
+		free((void *)(uintptr_t)b->data);
 	*b = (struct blob){ 0 };
 }

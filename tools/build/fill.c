@@ -108,7 +108,13 @@ static bool copy(struct filling *x, const char *what, uint64_t at, const uint8_t
 static bool copy_piece(struct filling *x, const struct build_piece *p)
 {
 	size_t done = 0;
+	int err = fmem_fill(x->m, x->domid, p->at.start, p->data, p->file_size);
 
+	if (err == -EFAULT)
+		return fault_set(x->f, F_KERNEL_TRUNCATED, "the file of the %s became shorter",
+				 p->what);
+	if (err != -EOPNOTSUPP)
+		return err == 0 || hypervisor_fault(x->h, err, p->what, x->f);
 	while (done < p->file_size) {
 		size_t room = (size_t)BATCH * BUILD_PAGE - (p->at.start + done) % BUILD_PAGE;
 		size_t n = p->file_size - done < room ? p->file_size - done : room;

@@ -92,9 +92,10 @@ static bool read_files(struct input *in, struct config_faults *faults)
 	unsigned before = faults->nr;
 	struct fault f;
 
-	if (!build_file(in->config.kernel, "kernel", MOST_KERNEL, &in->kernel, &f))
+	if (!build_kernel_file(in->config.kernel, MOST_KERNEL, &in->kernel, &f))
 		config_report(faults, &f);
-	if (!read_optional(in->config.ramdisk, "ramdisk", MOST_RAMDISK, &in->ramdisk, &f))
+	if (in->config.ramdisk &&
+	    !build_file_map(in->config.ramdisk, "ramdisk", MOST_RAMDISK, &in->ramdisk, &f))
 		config_report(faults, &f);
 	if (!read_optional(in->config.device_tree, "device tree", MOST_CONFIG, &in->tree, &f))
 		config_report(faults, &f);
@@ -435,8 +436,8 @@ static int create_again(struct ctl *c, const struct wishes *w, struct input *in)
 		return ctl_refuse(c, &f);
 	}
 	r->again = true;
-	in->file = (struct blob){ r->file, (const uint8_t *)r->config,
-				  strlen(r->config) }; /* the record's */
+	in->file = (struct blob){ r->file, (const uint8_t *)r->config, strlen(r->config),
+				  false }; /* the record's */
 	if (r->folder && chdir(r->folder) < 0) {
 		fault_fill(&f, F_FILE_MISSING, "%s: %s", r->folder, strerror(errno));
 		return ctl_refuse(c, &f);

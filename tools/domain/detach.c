@@ -21,7 +21,7 @@ static void wait_until_gone(uint16_t domid, const char *type, const char *id)
 
 	snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
 	for (unsigned i = 0; i < GONE_NAPS && access(path, F_OK) == 0; i++)
-		device_nap();
+		device_nap(i);
 }
 
 /* The user's script undoes what it did. Its folder is still there; what it says is of no use to anybody any more. */
@@ -38,37 +38,50 @@ static void undo_script(const struct system *s, uint16_t domid, const char *type
 		fprintf(stderr, "kr: %s\n", f.text);
 }
 
-void device_remove(const struct system *s, uint16_t domid, const char *type, const char *id)
+/* The back end is told. */
+static void begin_removal(const struct system *s, uint16_t domid, const char *type, const char *id)
 {
-	char path[80], text[8];
+	char text[8];
 
-	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u/%.10s", type, domid, id);
 	/* Only where it is: writing would make it. */
-	if (store_get(s, text, sizeof(text), "%s/online", path))
-		store_set(s, "0", "%s/online", path);
+	if (store_get(s, text, sizeof(text), "/local/domain/0/backend/%s/%u/%.10s/online", type,
+		      domid, id))
+		store_set(s, "0", "/local/domain/0/backend/%s/%u/%.10s/online", type, domid, id);
 	store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, id);
+}
+
+static void end_removal(const struct system *s, uint16_t domid, const char *type, const char *id)
+{
 	wait_until_gone(domid, type, id);
 	undo_script(s, domid, type, id);
-	store_drop(s, "%s", path);
+	store_drop(s, "/local/domain/0/backend/%s/%u/%.10s", type, domid, id);
 	store_drop(s, "/local/domain/0/error/backend/%s/%u/%.10s", type, domid, id);
 }
 
-static void remove_type(const struct system *s, uint16_t domid, const char *type)
+void device_remove(const struct system *s, uint16_t domid, const char *type, const char *id)
 {
-	struct client_names list;
-	const char *id = NULL;
-
-	store_children(s, &list, "/local/domain/0/backend/%s/%u", type, domid);
-	while ((id = client_next_name(&list, id)) != NULL)
-		device_remove(s, domid, type, id);
-	client_names_free(&list);
-	store_drop(s, "/local/domain/0/backend/%s/%u", type, domid);
+	begin_removal(s, domid, type, id);
+	end_removal(s, domid, type, id);
 }
 
+/* All are told before one is waited for: the kernel takes its time with each. */
 void devices_remove(const struct system *s, uint16_t domid)
 {
-	remove_type(s, domid, "vbd");
-	remove_type(s, domid, "vif");
+	static const char *const types[] = { "vbd", "vif" };
+	struct client_names list[2];
+	const char *id;
+
+	for (unsigned t = 0; t < 2; t++) {
+		store_children(s, &list[t], "/local/domain/0/backend/%s/%u", types[t], domid);
+		for (id = NULL; (id = client_next_name(&list[t], id)) != NULL;)
+			begin_removal(s, domid, types[t], id);
+	}
+	for (unsigned t = 0; t < 2; t++) {
+		for (id = NULL; (id = client_next_name(&list[t], id)) != NULL;)
+			end_removal(s, domid, types[t], id);
+		client_names_free(&list[t]);
+		store_drop(s, "/local/domain/0/backend/%s/%u", types[t], domid);
+	}
 }
 
 /* ---- while the guest runs ------------------------------------------------------------------------------- */
@@ -112,7 +125,7 @@ static bool guest_lets_go(const struct system *s, uint16_t domid, const char *fo
 	for (i = 0;
 	     i < GUEST_NAPS && state_of(s, folder) != XenbusStateClosed && access(sign, F_OK) == 0;
 	     i++)
-		device_nap();
+		device_nap(i);
 	return i < GUEST_NAPS;
 }
 

@@ -106,9 +106,9 @@ static void write_both(struct store_write *w, void *arg)
 
 /* ---- waiting for the kernel -------------------------------------------------------------------------- */
 
-void device_nap(void)
+void device_nap(unsigned i)
 {
-	const struct timespec t = { 0, WAIT_MS * 1000000L };
+	const struct timespec t = { 0, (i < 20 ? 1 : WAIT_MS) * 1000000L };
 
 	nanosleep(&t, NULL);
 }
@@ -137,7 +137,7 @@ static bool wait_for_back(const struct device *d, struct fault *f)
 			      d->id))
 			return fault_at(f, F_BACKEND, at, "%s %u: the back end refuses it: %s",
 					d->type, d->id, error);
-		device_nap();
+		device_nap(i);
 	}
 	return fault_at(f, F_BACKEND, at,
 			"%s %u: the kernel's back end does not answer: is %s loaded?", d->type,

@@ -28,8 +28,8 @@ MUST_USE bool disk_new(const struct system *s, const struct config_disk *disk, u
 		       struct fault *f);
 MUST_USE bool card_new(const struct system *s, const struct config_vif *vif, uint16_t domid,
 		       struct fault *f);
-/* Some 20 ms. */
-void device_nap(void);
+/* The i-th of several: 1 ms for the first twenty, for most that is waited for comes soon, then 20 ms. */
+void device_nap(unsigned i);
 
 /* detach.c: take one away at once, whatever the guest does. */
 void device_remove(const struct system *s, uint16_t domid, const char *type, const char *id);

@@ -59,7 +59,11 @@ bool store_transaction(struct store_client *client, uint16_t domid,
 		err = client_begin(client, &w.t);
 		if (err)
 			break;
+		client_gather(client);
 		fill(&w, arg);
+		err = client_flush(client);
+		if (!w.err)
+			w.err = err;
 		err = client_end(client, w.t, !w.err);
 		if (!err)
 			err = w.err;

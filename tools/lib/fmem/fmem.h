@@ -3,6 +3,7 @@
 #ifndef TOOLS_FMEM_H
 #define TOOLS_FMEM_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,8 @@ struct fmem_ops {
 	void *(*map)(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n);
 	void *(*grants)(struct fmem *m, uint16_t domid); /* its first grant frame */
 	void (*unmap)(struct fmem *m, void *p, unsigned n);
+	/* NULL: it cannot. */
+	int (*fill)(struct fmem *m, uint16_t domid, uint64_t at, const void *data, size_t n);
 	void (*close)(struct fmem *m);
 };
 
@@ -37,6 +40,16 @@ static inline void *fmem_grants(struct fmem *m, uint16_t domid)
 static inline void fmem_unmap(struct fmem *m, void *p, unsigned n)
 {
 	m->ops->unmap(m, p, n);
+}
+
+/*
+ * Copy `n` bytes to guest address `at` of a domain that has not run yet and has granted nothing: without mapping its frames here, which costs several times
+ * as much. Pages of a mapped file need not be in memory. 0; or a negative errno value: -EOPNOTSUPP, nothing was done, use fmem_map(); -EFAULT, the file that `data` is of
+ * became shorter, -EINVAL, a frame is missing, and part of it may have been copied.
+ */
+static inline int fmem_fill(struct fmem *m, uint16_t domid, uint64_t at, const void *data, size_t n)
+{
+	return m->ops->fill ? m->ops->fill(m, domid, at, data, n) : -EOPNOTSUPP;
 }
 
 static inline void fmem_close(struct fmem *m)

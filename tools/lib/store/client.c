@@ -14,6 +14,13 @@ struct client_kept {
 	struct client_event event;
 };
 
+/* Requests that have not been sent; what is said to them fits a socket's buffer, so that neither side waits for the other. */
+struct client_gathered {
+	size_t used;
+	int err; /* the first that was said */
+	uint8_t bytes[4 * MESSAGE_MAX];
+};
+
 /* ---- messages ------------------------------------------------------------------------------------------ */
 
 struct answer {
@@ -38,6 +45,7 @@ void client_close(struct store_client *c)
 		free(k);
 	}
 	free(c->part);
+	free(c->gathered);
 	c->ops->close(c);
 }
 
@@ -169,6 +177,55 @@ static void add_number(struct request *r, uint64_t n)
 	add_string(r, text);
 }
 
+/* Send what is gathered, and hear what is said to each: the first error. */
+static int hear(struct store_client *c)
+{
+	struct client_gathered *g = c->gathered;
+	int err = g->used ? c->ops->send(c, g->bytes, g->used) : 0;
+
+	for (size_t at = 0; !err && at < g->used;) {
+		struct xsd_sockmsg head;
+		struct answer a;
+
+		memcpy(&head, g->bytes + at, sizeof(head));
+		at += sizeof(head) + head.len;
+		err = await(c, &head, &a);
+		if (err && err != -EPROTO && err != -EPIPE) { /* the others have been sent */
+			g->err = g->err ? g->err : err;
+			err = 0;
+		}
+	}
+	g->used = 0;
+	if (err)
+		g->err = err;
+	return g->err;
+}
+
+static int gather(struct store_client *c, const uint8_t *message, size_t n)
+{
+	struct client_gathered *g = c->gathered;
+
+	if (g->used + n > sizeof(g->bytes) && hear(c))
+		return g->err;
+	memcpy(g->bytes + g->used, message, n);
+	g->used += n;
+	return 0;
+}
+
+void client_gather(struct store_client *c)
+{
+	c->gathered = calloc(1, sizeof(*c->gathered)); /* without memory: one by one */
+}
+
+int client_flush(struct store_client *c)
+{
+	int err = c->gathered ? hear(c) : 0;
+
+	free(c->gathered);
+	c->gathered = NULL;
+	return err;
+}
+
 static int ask(struct store_client *c, uint32_t type, client_txn t, const struct request *r,
 	       struct answer *a)
 {
@@ -180,6 +237,11 @@ static int ask(struct store_client *c, uint32_t type, client_txn t, const struct
 		return -E2BIG;
 	memcpy(message, &head, sizeof(head));
 	memcpy(message + sizeof(head), r->payload, r->len);
+	if (c->gathered && (type == XS_WRITE || type == XS_SET_PERMS))
+		return gather(c, message, sizeof(head) + r->len);
+	err = c->gathered ? hear(c) : 0;
+	if (err)
+		return err;
 	err = c->ops->send(c, message, sizeof(head) + r->len);
 	return err ? err : await(c, &head, a);
 }

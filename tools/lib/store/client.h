@@ -38,6 +38,7 @@ struct store_client {
 	struct client_kept *kept, **kept_tail; /* events not asked for yet */
 	uint8_t *part;                         /* a message of which not all has arrived */
 	size_t part_len;
+	struct client_gathered *gathered; /* while gathering */
 };
 
 /* The daemon of this system; NULL with errno. client_init() is for back ends. */
@@ -60,6 +61,12 @@ MUST_USE int client_read(struct store_client *c, client_txn t, const char *path,
 MUST_USE int client_write(struct store_client *c, client_txn t, const char *path, const void *value,
 			  size_t n);
 MUST_USE int client_make(struct store_client *c, client_txn t, const char *path);
+/*
+ * What is written from here to client_flush() (client_write, client_permit) is sent together: each returns 0, or an error of those before it, and what the daemon says to
+ * all of them comes with client_flush(): 0, or the first error. Whatever else is asked meanwhile sends them first.
+ */
+void client_gather(struct store_client *c);
+MUST_USE int client_flush(struct store_client *c);
 /* A node with all below it; -ENOENT only when the node above it is missing too. */
 MUST_USE int client_remove(struct store_client *c, client_txn t, const char *path);
 
