@@ -61,14 +61,17 @@ static enum emul_result mem_write(struct emul *e, uint64_t va, unsigned size, ui
 }
 
 static uint64_t cr0, written_cr;
+static unsigned which_cr;
 
 static uint64_t cr_read(struct emul *e, unsigned n)
 {
+	which_cr = n;
 	return cr0;
 }
 
 static enum emul_result cr_write(struct emul *e, unsigned n, uint64_t value)
 {
+	which_cr = n;
 	written_cr = value;
 	return EMUL_DONE;
 }
@@ -318,6 +321,32 @@ static void sixteen_bit_addresses_wrap(void **unused)
 			 (((uint64_t)(uintptr_t)window & 0xffffffff) + 0x10) & 0xffffffff);
 }
 
+static void cr8_has_two_encodings(void **state)
+{
+	static const struct {
+		uint8_t bytes[4];
+		bool write;
+		unsigned cr;
+	} insn[] = {
+		{ { 0x44, 0x0f, 0x22, 0xc0 }, true, 8 }, /* REX.R */
+		{ { 0xf0, 0x0f, 0x22, 0xc0 }, true, 8 }, /* LOCK */
+		{ { 0xf0, 0x0f, 0x20, 0xc0 }, false, 8 },
+		{ { 0x48, 0x0f, 0x22, 0xc0 }, true, 0 },
+	};
+
+	for (unsigned i = 0; i < sizeof(insn) / sizeof(insn[0]); i++) {
+		struct emul e = { .ops = &ops, .bits = 64, .nr_bytes = EMUL_MAX_BYTES };
+
+		memcpy(e.bytes, insn[i].bytes, sizeof(insn[i].bytes));
+		e.gpr[0] = 5;
+		cr0 = 7;
+		assert_int_equal(emulate(&e), EMUL_DONE);
+		assert_int_equal(which_cr, insn[i].cr);
+		assert_int_equal(insn[i].write ? written_cr : e.gpr[0], insn[i].write ? 5 : 7);
+		assert_int_equal(e.rip, 4);
+	}
+}
+
 static void fault_changes_no_register(void **unused)
 {
 	struct emul e = one("\xf3\xa4", 2, 64), was; /* rep movsb from nowhere */
@@ -373,6 +402,7 @@ int main(void)
 		cmocka_unit_test(control_registers_are_named),
 		cmocka_unit_test(string_io_moves_between_port_and_memory),
 		cmocka_unit_test(sixteen_bit_addresses_wrap),
+		cmocka_unit_test(cr8_has_two_encodings),
 		cmocka_unit_test(fault_changes_no_register),
 		cmocka_unit_test(short_instructions_ask_for_more),
 		cmocka_unit_test(wild_bytes_do_no_harm),

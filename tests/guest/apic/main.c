@@ -4,6 +4,19 @@
 
 static volatile uint32_t count[MAX_GUEST_CPUS], ready;
 
+static uint64_t read_cr8(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("mov %%cr8, %0" : "=r"(v));
+	return v;
+}
+
+static void write_cr8(uint64_t v)
+{
+	__asm__ volatile("mov %0, %%cr8" : : "r"(v) : "memory");
+}
+
 static void counted(unsigned vector)
 {
 	if (vector == 0x41)
@@ -85,6 +98,28 @@ void guest_test(void)
 	CHECK(count[0], 101, "held back");
 	mmio_write32(APIC + APIC_TPR, 0);
 	CHECK_TRUE(WAIT_FOR(count[0] == 102), "let through");
+	/* CR8 is the same register's upper half. */
+	irq_off();
+	CHECK(read_cr8(), 0, "what the register was set to");
+	write_cr8(5);
+	CHECK(mmio_read32(APIC + APIC_TPR), 0x50, "set by CR8");
+	apic_send(0, 0x4041);
+	irq_on();
+	CHECK(count[0], 102, "held back by CR8");
+	write_cr8(4);
+	CHECK(count[0], 102, "of the same priority");
+	write_cr8(3);
+	CHECK_TRUE(WAIT_FOR(count[0] == 103), "let through by CR8");
+	irq_off();
+	write_cr8(4);
+	apic_send(0, 0x4041);
+	irq_on();
+	/* LOCK MOV to CR0 */
+	__asm__ volatile(".byte 0xf0, 0x0f, 0x22, 0xc0" : : "a"(0ul) : "memory");
+	CHECK_TRUE(WAIT_FOR(count[0] == 104), "let through by the older way to CR8");
+	mmio_write32(APIC + APIC_TPR, 0x77);
+	CHECK(read_cr8(), 7, "shown by CR8");
+	write_cr8(0);
 	irq_off();
 	timers();
 }

@@ -706,15 +706,16 @@ static enum emul_result exec_group7(struct emul *e, const struct insn *in)
 static enum emul_result exec_cr(struct emul *e, const struct insn *in)
 {
 	unsigned size = e->bits == 64 ? 8 : 4;
+	/* LOCK is the way to CR8 without REX (vol. 3, MOV CRn). */
+	unsigned cr = in->reg | (in->lock ? 8 : 0);
 
 	if (in->code.op == OP_CLTS)
 		return e->ops->write_cr(e, 0, e->ops->read_cr(e, 0) & ~8ull);
 	/* mod is ignored: the operand is a register. */
 	if (in->code.op == OP_WRITE_CR)
-		return e->ops->write_cr(e, in->reg,
-					e->gpr[in->rm | (in->memory ? (in->rex & 1) << 3 : 0)] &
-					    mask_of(size));
-	reg_set(e, in, in->rm, size, e->ops->read_cr(e, in->reg));
+		return e->ops->write_cr(
+		    e, cr, e->gpr[in->rm | (in->memory ? (in->rex & 1) << 3 : 0)] & mask_of(size));
+	reg_set(e, in, in->rm, size, e->ops->read_cr(e, cr));
 	return EMUL_DONE;
 }
 

@@ -141,6 +141,7 @@ static void deliver_interrupt(struct vcpu *v)
 
 	if (!vector) {
 		hvm->want_interrupt_window(v, false);
+		hvm->watch_priority(v, vlapic_held_back(v));
 		return;
 	}
 	if (!hvm->inject_interrupt(v, vector))
@@ -149,8 +150,12 @@ static void deliver_interrupt(struct vcpu *v)
 		write_once(&v->arch.upcall, false);
 	else
 		vlapic_accept(v, vector);
-	if (unlikely(anything_pending(v)) && next_interrupt(v, &upcall))
+	if (likely(!anything_pending(v)))
+		return;
+	if (next_interrupt(v, &upcall))
 		hvm->want_interrupt_window(v, true);
+	else
+		hvm->watch_priority(v, vlapic_held_back(v));
 }
 
 /* What goes before interrupts. True: the entry has its event. */

@@ -265,7 +265,16 @@ static bool guest_cr4(struct vcpu *v, uint64_t value)
 
 bool hvm_write_cr(struct vcpu *v, unsigned n, uint64_t value)
 {
-	return n == 0 ? guest_cr0(v, value) : n == 4 ? guest_cr4(v, value) : false;
+	switch (n) {
+	case 0: return guest_cr0(v, value);
+	case 4: return guest_cr4(v, value);
+	case 8:
+		if (value > 15)
+			return false;
+		hvm->set_cr(v, 8, value);
+		return true;
+	default: return false;
+	}
 }
 
 /* x87 always; AVX only with SSE (APM vol. 2, 11.5.2). */

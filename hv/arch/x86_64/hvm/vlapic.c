@@ -58,10 +58,27 @@ static bool clear_bit_in(uint32_t set[8], uint8_t vector)
 	return atomic_and(&set[vector / 32], ~(1u << vector % 32)) >> vector % 32 & 1;
 }
 
-/* The task and processor priorities (16.6.4): what an interrupt must exceed. */
-static uint8_t processor_priority(const struct vlapic *a)
+/* The task priority. Its upper half is CR8 (16.6.4), which guests write without an exit; that clears the lower one. */
+uint8_t vlapic_task_priority(struct vcpu *v)
 {
-	uint8_t isr = a->highest_isr & 0xf0, tpr = (uint8_t)a->tpr;
+	struct vlapic *a = &v->arch.lapic;
+	uint32_t cr8 = (uint32_t)hvm->get_cr(v, 8);
+
+	if (a->tpr >> 4 != cr8)
+		a->tpr = cr8 << 4;
+	return (uint8_t)a->tpr;
+}
+
+void vlapic_set_task_priority(struct vcpu *v, uint8_t value)
+{
+	v->arch.lapic.tpr = value;
+	hvm->set_cr(v, 8, value >> 4);
+}
+
+/* The processor's priority: what an interrupt must exceed. */
+static uint8_t processor_priority(struct vcpu *v)
+{
+	uint8_t isr = v->arch.lapic.highest_isr & 0xf0, tpr = vlapic_task_priority(v);
 
 	return (tpr & 0xf0) >= isr ? tpr : isr;
 }
@@ -102,8 +119,19 @@ uint8_t vlapic_deliverable(struct vcpu *v)
 	if (likely(!any_in(a->irr))) /* at nearly every entry */
 		return 0;
 	vector = vlapic_highest(a->irr);
-	return vector && enabled(a) && (vector & 0xf0) > (processor_priority(a) & 0xf0) ? vector
+	return vector && enabled(a) && (vector & 0xf0) > (processor_priority(v) & 0xf0) ? vector
 											: 0;
+}
+
+bool vlapic_held_back(struct vcpu *v)
+{
+	struct vlapic *a = &v->arch.lapic;
+	uint8_t in_service = a->highest_isr & 0xf0, priority;
+
+	if (likely(!any_in(a->irr)) || !enabled(a))
+		return false;
+	priority = vlapic_highest(a->irr) & 0xf0;
+	return priority > in_service && priority <= vlapic_task_priority(v);
 }
 
 bool vlapic_pending(struct vcpu *v)
@@ -370,8 +398,8 @@ bool vlapic_read(struct vcpu *v, uint32_t offset, uint64_t *value)
 	switch (offset) {
 	case REG_ID: *value = x2apic(a) ? a->id : a->id << 24; return true;
 	case REG_VERSION: *value = VERSION; return true;
-	case REG_TPR: *value = a->tpr; return true;
-	case REG_PPR: *value = processor_priority(a); return true;
+	case REG_TPR: *value = vlapic_task_priority(v); return true;
+	case REG_PPR: *value = processor_priority(v); return true;
 	case REG_LDR: *value = x2apic(a) ? x2apic_ldr(a->id) : a->ldr; return true;
 	case REG_DFR: *value = a->dfr; return !x2apic(a);
 	case REG_SVR: *value = a->svr; return true;
@@ -436,7 +464,7 @@ bool vlapic_write(struct vcpu *v, uint32_t offset, uint64_t value)
 	}
 	switch (offset) {
 	case REG_ID: return !x2apic(a); /* fixed */
-	case REG_TPR: a->tpr = value & 0xff; return true;
+	case REG_TPR: vlapic_set_task_priority(v, (uint8_t)value); return true;
 	case REG_EOI: end_of_interrupt(v); return true;
 	case REG_LDR: a->ldr = value & 0xff000000; return !x2apic(a);
 	case REG_DFR: a->dfr = (uint32_t)value | 0x0fffffff; return !x2apic(a);

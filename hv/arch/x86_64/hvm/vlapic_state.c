@@ -81,9 +81,9 @@ int vlapic_regs_save(struct domain *d, struct vcpu *v, void *record)
 	const struct vlapic *a = &v->arch.lapic;
 	regs_record *r = record;
 
+	put(r, REG_TPR, vlapic_task_priority(v));
 	put(r, REG_ID, a->base & APIC_BASE_X2APIC ? a->id : a->id << 24);
 	put(r, REG_VERSION, VERSION);
-	put(r, REG_TPR, a->tpr);
 	put(r, REG_LDR, a->ldr);
 	put(r, REG_DFR, a->dfr);
 	put(r, REG_SVR, a->svr);
@@ -135,7 +135,7 @@ void vlapic_regs_load(struct domain *d, struct vcpu *v, const void *record)
 	struct vlapic *a = &v->arch.lapic;
 	const regs_record *r = record;
 
-	a->tpr = get(r, REG_TPR) & 0xff;
+	vlapic_set_task_priority(v, (uint8_t)get(r, REG_TPR));
 	a->ldr = get(r, REG_LDR) & 0xff000000;
 	a->dfr = get(r, REG_DFR) | 0x0fffffff;
 	a->svr = get(r, REG_SVR) & 0x3ff;

@@ -181,6 +181,10 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 	case EXIT_IOIO: exit_port(v, b); break;
 	case 0x010:
 	case 0x014: exit_write_cr(v, b, (unsigned)b->exitcode & 15); break;
+	case 0x018:
+		svm_watch_priority(v, false);
+		exit_write_cr(v, b, 8);
+		break;
 	case EXIT_VINTR: /* the window is open: hvm_deliver() will use it */
 		b->interrupt &= ~(INT_V_IRQ | INT_V_IGN_TPR);
 		b->icpt3 &= (uint32_t)~ICPT3_VINTR;

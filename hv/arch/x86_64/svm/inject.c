@@ -95,6 +95,18 @@ void svm_want_interrupt_window(struct vcpu *v, bool on)
 	touched(v, CLEAN_INTERCEPTS | CLEAN_TPR);
 }
 
+/* Not by the virtual interrupt's own priority: the emulator (QEMU 7.2, TCG) ends when CR8 is written while that is requested. */
+void svm_watch_priority(struct vcpu *v, bool on)
+{
+	struct vmcb *b = vmcb_of(v);
+	const uint32_t bit = (uint32_t)ICPT_CR_WRITE(8);
+
+	if (likely(on == !!(b->icpt_cr & bit)))
+		return;
+	b->icpt_cr ^= bit;
+	touched(v, CLEAN_INTERCEPTS);
+}
+
 bool svm_inject_interrupt(struct vcpu *v, uint8_t vector)
 {
 	bool now = svm_interruptible(v);

@@ -257,6 +257,7 @@ const struct hvm_ops svm_ops = {
 	.interruptible = svm_interruptible,
 	.port_exit = svm_port_exit,
 	.want_interrupt_window = svm_want_interrupt_window,
+	.watch_priority = svm_watch_priority,
 	.set_tsc_offset = svm_set_tsc_offset,
 	.allow_msr = svm_allow_msr,
 	.allow_port = svm_allow_port,

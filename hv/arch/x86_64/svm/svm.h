@@ -65,6 +65,7 @@ void svm_inject_nmi(struct vcpu *v);
 bool svm_nmi_open(struct vcpu *v);
 bool svm_interruptible(struct vcpu *v);
 void svm_want_interrupt_window(struct vcpu *v, bool on);
+void svm_watch_priority(struct vcpu *v, bool on);
 bool svm_inject_interrupt(struct vcpu *v, uint8_t vector);
 
 #endif

@@ -113,6 +113,8 @@ struct hvm_ops {
 	bool (*port_exit)(struct vcpu *v);
 	/* Exit as soon as it would. */
 	void (*want_interrupt_window)(struct vcpu *v, bool on);
+	/* Exit when the guest writes CR8. Once: the exit ends it. */
+	void (*watch_priority)(struct vcpu *v, bool on);
 
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
 	/* Let the guest read and write an MSR or a port by itself. */

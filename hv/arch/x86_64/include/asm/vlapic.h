@@ -44,6 +44,11 @@ void vlapic_latch(struct vcpu *v, uint8_t vector, bool level);
 void vlapic_message(struct domain *d, uint32_t entry, uint8_t dest);
 /* The vector that would be delivered now, 0: none. Own CPU. */
 uint8_t vlapic_deliverable(struct vcpu *v);
+/* There is an interrupt that only the task priority keeps from being delivered. */
+bool vlapic_held_back(struct vcpu *v);
+/* The task priority register, whose upper half is CR8. Of the vCPU that is loaded here, or that no CPU has. */
+uint8_t vlapic_task_priority(struct vcpu *v);
+void vlapic_set_task_priority(struct vcpu *v, uint8_t value);
 /* It is being delivered: from requested to in service. */
 void vlapic_accept(struct vcpu *v, uint8_t vector);
 /* Is any vector requested, whatever its priority? */
