@@ -12,14 +12,17 @@
 #include <hv/domain.h>
 #include <hv/string.h>
 
-#define XCR0_X87        BIT(0)
-#define XCR0_SSE        BIT(1)
-#define XCR0_AVX        BIT(2)
+#define RSTR_FP_ERR_PTRS BIT(2) /* of leaf 80000008, EBX */
+
+#define XCR0_X87         BIT(0)
+#define XCR0_SSE         BIT(1)
+#define XCR0_AVX         BIT(2)
 
 /* Of an area with x87 and SSE alone. */
-#define AREA_HEADER_END (512u + 64u)
+#define AREA_HEADER_END  (512u + 64u)
 
 static bool has_xsave;
+static bool leaves_pointers; /* loading state may leave the last instruction's addresses as they are */
 static uint64_t xcr0_allowed;
 static uint32_t mxcsr_mask;
 
@@ -27,6 +30,8 @@ static uint32_t mxcsr_mask;
 void fpu_boot_init(void)
 {
 	has_xsave = cpuid(1, 0).ecx & BIT(26);
+	leaves_pointers = cpuid(0x80000000, 0).eax < 0x80000008 ||
+			  !(cpuid(0x80000008, 0).ebx & RSTR_FP_ERR_PTRS);
 	if (has_xsave)
 		xcr0_allowed = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
 }
@@ -131,8 +136,21 @@ void fpu_save(struct vcpu *v)
 	}
 }
 
+/*
+ * FOP, FIP and FDP are loaded only together with a pending exception on CPUs before Zen 2 (vol. 2, 11.4.4): those of another guest would stay.
+ * An instruction of ours puts its own there; none is pending then, and the stack has room.
+ */
+static void forget_pointers(void)
+{
+	static const uint32_t zero;
+
+	__asm__ volatile("fnclex\n\temms\n\tfildl %0" : : "m"(zero));
+}
+
 void fpu_load(struct vcpu *v)
 {
+	if (unlikely(leaves_pointers))
+		forget_pointers();
 	if (has_xsave) {
 		fpu_set_xcr0(xcr0_allowed);
 		__asm__ volatile("xrstor64 (%0)"
