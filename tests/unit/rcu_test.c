@@ -95,13 +95,11 @@ static void read_it(void *arg)
 {
 	struct object *o;
 
-	rcu_read_begin();
 	o = rcu_load(&published);
 	for (unsigned i = 0; i < 5; i++) {
 		sim_check(__atomic_load_n(&o->alive, __ATOMIC_SEQ_CST));
 		sim_switch_point();
 	}
-	rcu_read_end();
 }
 
 /* Two CPUs replace the object, so that one registers while a grace period of the other runs. */

@@ -67,7 +67,7 @@ void domain_mem_destroy(struct domain *d)
 	lock_release(&d->mem.lock);
 }
 
-/* Takes the claim first; *own says how much of it that was. */
+/* May `d` get `n` more frames? They count as used, and the caller has a claim on them: the domain's own first, *own says how much of it. */
 static int take(struct domain *d, uint64_t n, uint64_t *own)
 {
 	struct domain_mem *mem = &d->mem;
@@ -99,21 +99,6 @@ static void untake(struct domain *d, uint64_t n, uint64_t own)
 	set_claim(&d->mem, d->mem.claimed + own, d->mem.asked);
 	lock_release(&d->mem.lock);
 	heap_unclaim(n - own);
-}
-
-int domain_mem_take(struct domain *d, uint64_t n)
-{
-	uint64_t own;
-
-	return take(d, n, &own);
-}
-
-void domain_mem_give(struct domain *d, uint64_t n)
-{
-	lock_take(&d->mem.lock);
-	assert_always(d->mem.used >= n, "what a domain gives up was counted");
-	d->mem.used -= n;
-	lock_release(&d->mem.lock);
 }
 
 void domain_mem_limit(struct domain *d, uint64_t max)

@@ -99,10 +99,6 @@ static inline bool mfn_eq(mfn_t a, mfn_t b)
 {
 	return a.n == b.n;
 }
-static inline bool gfn_eq(gfn_t a, gfn_t b)
-{
-	return a.n == b.n;
-}
 static inline bool mfn_valid(mfn_t m)
 {
 	return m.n != ~(uint64_t)0;

@@ -90,9 +90,4 @@ static inline bool atomic_test_and_clear_bit(unsigned nr, unsigned long *word)
 	return atomic_and(&word[nr / BITS_PER_LONG], ~mask) & mask;
 }
 
-static inline bool test_bit(unsigned nr, const unsigned long *word)
-{
-	return (read_once(&word[nr / BITS_PER_LONG]) >> (nr % BITS_PER_LONG)) & 1;
-}
-
 #endif

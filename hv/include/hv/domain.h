@@ -202,13 +202,6 @@ extern void (*domain_shutdown_hook)(struct domain *d);
 /* A new domain's ceiling, claimed from free memory (core/mem/populate.c), and its return; all frames must be back. */
 MUST_USE int domain_mem_init(struct domain *d, uint64_t max_frames);
 void domain_mem_destroy(struct domain *d);
-/*
- * May `d` get `n` more frames? Counts them as used and gives the caller a claim on them, from the domain's own or
- * from what nobody was promised: frame_alloc with ALLOC_CLAIMED spends it. R_MEM_LIMIT, R_NO_MEMORY.
- */
-MUST_USE int domain_mem_take(struct domain *d, uint64_t n);
-/* `n` frames of `d` have gone back to the heap. Not to its claim: a balloon makes room for others. */
-void domain_mem_give(struct domain *d, uint64_t n);
 /* The ceiling becomes `max` frames, also when it has more: then it gets none until it has fewer. No promise. */
 void domain_mem_limit(struct domain *d, uint64_t max);
 /* Promise `d` so much that it can grow to `total` frames; 0: take the promise back. R_CLAIM_*, R_NO_MEMORY. */

@@ -27,11 +27,6 @@ static inline void list_insert_before(struct list *at, struct list *e)
 	at->prev = e;
 }
 
-static inline void list_push(struct list *head, struct list *e)
-{
-	list_insert_before(head->next, e);
-}
-
 static inline void list_append(struct list *head, struct list *e)
 {
 	list_insert_before(head, e);
@@ -51,11 +46,5 @@ static inline void list_remove(struct list *e)
 #define list_for_each(pos, head, member)                                                       \
 	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
-/* `pos` may be removed in the body. */
-#define list_for_each_safe(pos, tmp, head, member)                        \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member),    \
-	    tmp = list_entry(pos->member.next, __typeof__(*pos), member); \
-	     &pos->member != (head);                                      \
-	     pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
 
 #endif

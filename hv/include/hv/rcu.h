@@ -14,10 +14,6 @@ struct rcu_head {
 	void (*fn)(struct rcu_head *h);
 };
 
-/* Marks in the text where a reader relies on RCU; the simulator checks the pairing. */
-static inline void rcu_read_begin(void) {}
-static inline void rcu_read_end(void) {}
-
 #define rcu_load(p)     load_acquire(p)
 #define rcu_store(p, v) store_release(p, v)
 

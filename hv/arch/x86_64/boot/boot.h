@@ -75,13 +75,12 @@ MUST_USE bool memory_place(const struct boot_domain *b, struct plan *plan);
 
 /*
  * dom0.c: the same for dom0, whose map is the machine's. What the machine lacks for it: R_DOM0_NEEDS_IOMMU, R_DOM0_NO_FIRMWARE. Below, one step of
- * giving it what is not RAM, and a copy of the machine's first page.
+ * giving it what is not RAM.
  */
 MUST_USE int dom0_config(struct domain_config *cfg);
 MUST_USE bool dom0_plan(const struct boot_domain *b, struct plan *plan);
 MUST_USE bool dom0_place(const struct boot_domain *b, struct plan *plan);
 MUST_USE int dom0_holes_step(struct boot_domain *b, struct domain *d);
-MUST_USE int dom0_low_page(struct domain *d);
 
 /* start_info.c: everything at plan->tables, into `buf` of TABLES_SIZE bytes. False: does not fit, said. */
 MUST_USE bool start_info_write(uint8_t *buf, const struct boot_domain *b, const struct plan *plan);

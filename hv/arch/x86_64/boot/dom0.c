@@ -174,13 +174,3 @@ int dom0_holes_step(struct boot_domain *b, struct domain *d)
 	b->progress += done << PAGE_SHIFT;
 	return err ? err : -ERR_RESTART;
 }
-
-/* The BIOS's data area, by which a kernel finds what lies above it. */
-int dom0_low_page(struct domain *d)
-{
-	struct range r;
-
-	if (!next_ram(0, &r) || r.start)
-		return 0;
-	return fill_bytes(d, 0, frame_va(mfn(0)), PAGE_SIZE);
-}

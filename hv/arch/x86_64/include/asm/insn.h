@@ -111,11 +111,6 @@ static inline void outl(uint16_t port, uint32_t v)
 	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
 }
 
-static inline void irq_enable(void)
-{
-	__asm__ volatile("sti" ::: "memory");
-}
-
 static inline void irq_disable(void)
 {
 	__asm__ volatile("cli" ::: "memory");

@@ -64,8 +64,6 @@ void machine_read_acpi(void);
 
 /* Measure the TSC and the APIC timer against a clock of known speed. Boot CPU, APIC on. */
 void time_init(void);
-/* The calling CPU's APIC timer may be used. */
-void time_cpu_init(void);
 /* arch_time_ns() when the host's TSC is `tsc`. */
 uint64_t tsc_to_ns(uint64_t tsc);
 /* TSC ticks per second, and its count at arch_time_ns() 0. */

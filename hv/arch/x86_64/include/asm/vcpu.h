@@ -33,13 +33,10 @@ struct arch_vcpu {
 	uint64_t nmi_iret;        /* [own] */
 	bool init_pending;        /* [a] INIT arrived */
 	bool wait_sipi;           /* [a] started by INIT, waits for STARTUP */
-	uint8_t sipi_page;        /* [a] */
 	struct hvm_event event;   /* [own] to be injected, when event_valid */
 	bool event_valid;
 	uint64_t xcr0; /* [own] */
-	uint64_t xss;
 	uint64_t tsc_aux;
-	uint64_t spec_ctrl;
 	uint64_t dr[4];       /* [own] DR0 to DR3, while it is not loaded */
 	void *fpu;            /* [c] XSAVE area, frames of the pool */
 	uint64_t tsc_offset;  /* [own] */
