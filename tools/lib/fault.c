@@ -3,13 +3,12 @@
 #include "fault.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 static const struct {
-	const char *name, *meaning, *advice;
+	const char *name, *advice;
 } row[NR_FAULTS] = {
-	[F_NONE] = { "NONE", "nothing is wrong", "" },
-#define FAULT(id, meaning, advice) [id] = { &#id[2], meaning, advice },
+	[F_NONE] = { "NONE", "" },
+#define FAULT(id, meaning, advice) [id] = { &#id[2], advice },
 #include "faults.def"
 #undef FAULT
 };
@@ -33,22 +32,7 @@ const char *fault_name(enum fault_id id)
 	return row[id < NR_FAULTS ? id : F_NONE].name;
 }
 
-const char *fault_meaning(enum fault_id id)
-{
-	return row[id < NR_FAULTS ? id : F_NONE].meaning;
-}
-
 const char *fault_advice(enum fault_id id)
 {
 	return row[id < NR_FAULTS ? id : F_NONE].advice;
-}
-
-enum fault_id fault_find(const char *name)
-{
-	if (strncasecmp(name, "F_", 2) == 0)
-		name += 2;
-	for (unsigned i = F_NONE + 1; i < NR_FAULTS; i++)
-		if (strcasecmp(name, row[i].name) == 0)
-			return (enum fault_id)i;
-	return F_NONE;
 }

@@ -32,10 +32,6 @@ void fault_fill(struct fault *f, enum fault_id id, const char *format, ...)
 
 /* "F_KERNEL_ARCH" without its "F_", as shown and accepted everywhere. */
 const char *fault_name(enum fault_id id);
-const char *fault_meaning(enum fault_id id);
 const char *fault_advice(enum fault_id id);
-
-/* By name, in any case, with or without "F_". F_NONE: there is none. */
-enum fault_id fault_find(const char *name);
 
 #endif

@@ -80,18 +80,6 @@ void perms_put(struct perms *p)
 		free(p);
 }
 
-bool perms_equal(const struct perms *a, const struct perms *b)
-{
-	if (a == b)
-		return true;
-	if (a->n != b->n)
-		return false;
-	for (uint32_t i = 0; i < a->n; i++)
-		if (a->entry[i].id != b->entry[i].id || a->entry[i].bits != b->entry[i].bits)
-			return false;
-	return true;
-}
-
 static uint64_t perms_domains(const struct perms *p)
 {
 	uint64_t mask = 0;

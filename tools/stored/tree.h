@@ -85,7 +85,6 @@ void blob_put(struct blob *b);
 struct perms *perms_new(const struct perm *entry, size_t n);
 struct perms *perms_get(struct perms *p);
 void perms_put(struct perms *p);
-bool perms_equal(const struct perms *a, const struct perms *b);
 
 /* A tree of one node, owned by domain 0. The caller has the reference. */
 struct node *tree_new(struct tree_ledger *ledger);
