@@ -11,12 +11,27 @@
 #include <hv/string.h>
 #include <hv/vcpu.h>
 
+#define NOTHING "nothing was refused"
+
+/* All texts, what and then advice, in one object: the table says where in it in two bytes, for pointers would be most of it. */
+static const struct texts {
+	char R_NONE_text[sizeof(NOTHING "\0")];
+#define REASON(id, err, what, advice) char id##_text[sizeof(what "\0" advice)];
+#include <hv/reasons.def>
+#undef REASON
+} texts = {
+	NOTHING "\0",
+#define REASON(id, err, what, advice) what "\0" advice,
+#include <hv/reasons.def>
+#undef REASON
+};
+_Static_assert(sizeof(texts) <= UINT16_MAX, "places in it are 16 bits");
+
 static const struct {
-	uint16_t err;
-	const char *what, *advice;
+	uint16_t err, at;
 } reasons[NR_REASONS] = {
-	[R_NONE] = { 0, "nothing was refused", "" },
-#define REASON(id, err, what, advice) [id] = { err, what, advice },
+	[R_NONE] = { 0, 0 },
+#define REASON(id, err, what, advice) [id] = { err, offsetof(struct texts, id##_text) },
 #include <hv/reasons.def>
 #undef REASON
 };
@@ -89,10 +104,11 @@ static size_t append(char *buf, size_t n, size_t len, const char *text, const st
 int reason_format(char *buf, size_t n, const struct refusal *r)
 {
 	unsigned id = r->id < NR_REASONS ? r->id : R_NONE;
-	size_t len = append(buf, n, 0, reasons[id].what, r);
+	const char *what = (const char *)&texts + reasons[id].at, *advice = what + strlen(what) + 1;
+	size_t len = append(buf, n, 0, what, r);
 
-	if (reasons[id].advice[0])
-		len = append(buf, n, append(buf, n, len, ": ", r), reasons[id].advice, r);
+	if (advice[0])
+		len = append(buf, n, append(buf, n, len, ": ", r), advice, r);
 	if (n)
 		buf[MIN(len, n - 1)] = '\0';
 	return (int)len;
