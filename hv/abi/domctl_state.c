@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * XEN_DOMCTL_gethvmcontext, _sethvmcontext, _gethvmcontext_partial: the records of hv/state.h to and from a
- * toolstack. They pass through a buffer of the hypervisor's, which exists for the length of one call.
+ * toolstack. All of them pass through a buffer of the hypervisor's in small steps; between two of them the call is entered again and
+ * the domain is still. The buffer is the domain's until the call ends, or the domain does; one whose caller does not come
+ * back is taken over by the next call, after a second.
  */
 #include "domctl.h"
 
+#include <arch/timer.h>
 #include <hv/control.h>
 #include <hv/domain.h>
 #include <hv/err.h>
@@ -13,82 +16,190 @@
 
 /* 2 MiB: more than 512 vCPUs come to. */
 #define MAX_BUFFER_ORDER ORDER_2M
+#define ABANDONED_NS     1000000000u
 
-struct buffer {
-	mfn_t mfn;
-	unsigned order;
-	uint8_t *va;
+/* At the beginning of the buffer; the records follow. */
+struct job {
+	uint64_t token; /* the call that goes on with it has this as its progress */
+	uint64_t touched;
+	uint64_t size; /* bytes of records */
+	uint64_t at;   /* of them copied to or from the caller */
+	bool loading;
+	union {
+		struct state_save save;
+		struct state_load load;
+	};
 };
 
-static int buffer_get(struct buffer *b, const struct domain *d, uint64_t size)
+static uint8_t *records(struct job *j)
 {
-	b->order = 0;
-	while (b->order < MAX_BUFFER_ORDER && (uint64_t)PAGE_SIZE << b->order < size)
-		b->order++;
-	if ((uint64_t)PAGE_SIZE << b->order < size)
+	return (uint8_t *)(j + 1);
+}
+
+static int buffer_get(struct domain *d, uint64_t size, void **va, unsigned *order)
+{
+	mfn_t m;
+
+	*order = 0;
+	while (*order < MAX_BUFFER_ORDER && (uint64_t)PAGE_SIZE << *order < size)
+		++*order;
+	if ((uint64_t)PAGE_SIZE << *order < size)
 		return refuse(R_STATE_TOO_LARGE, d->id, (uint64_t)PAGE_SIZE << MAX_BUFFER_ORDER,
 			      size);
-	b->mfn = frame_alloc(b->order, ALLOC_ANY_NODE, 0);
-	if (!mfn_valid(b->mfn))
-		return refuse(R_NO_MEMORY, d->id, 0, (uint64_t)1 << b->order);
-	b->va = frame_va(b->mfn);
+	/* What is not overwritten is not given to anybody. */
+	m = frame_alloc(*order, ALLOC_ANY_NODE, ALLOC_DIRTY);
+	if (!mfn_valid(m))
+		return refuse(R_NO_MEMORY, d->id, 0, (uint64_t)1 << *order);
+	*va = frame_va(m);
 	return 0;
 }
 
-static void buffer_put(const struct buffer *b)
+/* ---- the two kinds of call -------------------------------------------------------------------------- */
+
+/* Bytes of records copied in one step. */
+static size_t piece(const struct job *j)
 {
-	frame_free(b->mfn, b->order);
+	return MIN((size_t)(j->size - j->at), (size_t)PAGE_SIZE);
 }
 
-/* ---- out ----------------------------------------------------------------------------------------- */
-
-/* All of the state of `d`, which is held, into `b`. */
-static int save_all(struct domain *d, struct buffer *b, size_t *used)
+static int get_begin(struct domctl_call *c, struct job *j)
 {
-	struct state_save s;
-	int err;
+	size_t room = ((size_t)PAGE_SIZE << c->d->state_order) - sizeof(*j);
 
-	err = state_save_begin(&s, d, b->va, (size_t)PAGE_SIZE << b->order);
-	if (err)
-		return err;
-	do
-		err = state_save_step(&s);
-	while (err == -ERR_RESTART);
-	*used = s.used;
-	return err;
+	return state_save_begin(&j->save, c->d, records(j), room);
 }
 
-/* What is done with the records once they are there. */
-typedef int use_state(struct domctl_call *c, const uint8_t *state, size_t used);
-
-static int with_state(struct domctl_call *c, use_state *use)
-{
-	struct buffer b;
-	size_t used;
-	int err;
-
-	err = control_hold(c->v->domain, c->d);
-	if (err)
-		return err;
-	err = buffer_get(&b, c->d, state_size(c->d));
-	if (err)
-		goto out;
-	err = save_all(c->d, &b, &used);
-	if (!err)
-		err = use(c, b.va, used);
-	buffer_put(&b);
-out:
-	control_release(c->d);
-	return err;
-}
-
-static int give_all(struct domctl_call *c, const uint8_t *state, size_t used)
+/* Save all of them, then copy them out. */
+static int get_step(struct domctl_call *c, struct job *j)
 {
 	struct xen_domctl_hvmcontext *h = &c->op.u.hvmcontext;
-	int err = guest_write(c->v, handle_gva(h->buffer), state, used);
+	size_t n;
+	int err;
 
-	h->size = (uint32_t)used;
-	c->answer = !err;
+	if (!j->size) {
+		err = state_save_step(&j->save);
+		if (err)
+			return err;
+		j->size = j->save.used;
+	}
+	n = piece(j);
+	err = guest_write(c->v, gva_add(handle_gva(h->buffer), j->at), records(j) + j->at, n);
+	if (err)
+		return err;
+	j->at += n;
+	if (j->at < j->size)
+		return -ERR_RESTART;
+	h->size = (uint32_t)j->size;
+	c->answer = true;
+	return 0;
+}
+
+static int set_begin(struct domctl_call *c, struct job *j)
+{
+	j->size = c->op.u.hvmcontext.size;
+	return 0;
+}
+
+/* Copy all of them in, then look at each, then load them. */
+static int set_step(struct domctl_call *c, struct job *j)
+{
+	size_t n = piece(j);
+	int err;
+
+	if (j->loading)
+		return state_load_step(&j->load);
+	err = guest_read(c->v, records(j) + j->at,
+			 gva_add(handle_gva(c->op.u.hvmcontext.buffer), j->at), n);
+	if (err)
+		return err;
+	j->at += n;
+	if (j->at == j->size) {
+		err = state_load_begin(&j->load, c->d, records(j), j->size);
+		if (err)
+			return err;
+		j->loading = true;
+	}
+	return -ERR_RESTART;
+}
+
+/* ---- one call at a time -------------------------------------------------------------------------------- */
+
+static void job_end(struct domain *d)
+{
+	frame_free(frame_from_va(d->state_work), d->state_order);
+	d->state_work = NULL;
+}
+
+/* What somebody else began: wait for him; or end it when he does not come back. 0: there is nothing any more. */
+static int take_over(struct domctl_call *c)
+{
+	struct job *j = c->d->state_work;
+
+	if (arch_time_ns() - j->touched < ABANDONED_NS) {
+		sched_yield(c->v);
+		return -ERR_RESTART;
+	}
+	/* A load that has begun is finished: half of it is no state. */
+	while (j->loading && j->load.checked && state_load_step(&j->load) == -ERR_RESTART)
+		if (hypercall_preempt(c->v))
+			return -ERR_RESTART;
+	job_end(c->d);
+	return 0;
+}
+
+static int job_begin(struct domctl_call *c, uint64_t size,
+		     int (*begin)(struct domctl_call *c, struct job *j))
+{
+	static uint64_t tokens; /* [a] */
+	struct job *j;
+	int err = buffer_get(c->d, sizeof(*j) + size, &c->d->state_work, &c->d->state_order);
+
+	if (err)
+		return err;
+	j = c->d->state_work;
+	*j = (struct job){ .token = atomic_add(&tokens, (uint64_t)1) };
+	err = begin(c, j);
+	if (err)
+		job_end(c->d);
+	return err;
+}
+
+static int run(struct domctl_call *c, uint64_t size,
+	       int (*begin)(struct domctl_call *c, struct job *j),
+	       int (*step)(struct domctl_call *c, struct job *j))
+{
+	struct domain *d = c->d;
+	struct job *j;
+	int err = control_hold(c->v->domain, d);
+
+	if (err)
+		return err;
+	j = d->state_work;
+	if (j && j->token != control_progress(c->a, 0)) {
+		err = take_over(c);
+		if (err) {
+			control_give_way(d);
+			return err;
+		}
+		j = NULL;
+	}
+	if (!j)
+		err = job_begin(c, size, begin);
+	if (err)
+		goto out;
+	j = d->state_work;
+	do
+		err = step(c, j);
+	while (err == -ERR_RESTART && !hypercall_preempt(c->v));
+	if (err == -ERR_RESTART) {
+		j->touched = arch_time_ns();
+		err = domctl_again(c, j->token);
+		control_give_way(d);
+		return err;
+	}
+	job_end(d);
+out:
+	control_release(d);
 	return err;
 }
 
@@ -106,59 +217,41 @@ int domctl_get_state(struct domctl_call *c)
 	}
 	if (h->size < size)
 		return refuse(R_STATE_BUFFER, c->d->id, h->size, size);
-	return with_state(c, give_all);
-}
-
-/* One record without its descriptor. */
-static int give_record(struct domctl_call *c, const uint8_t *state, size_t used)
-{
-	struct xen_domctl_hvmcontext_partial *p = &c->op.u.hvmcontext_partial;
-	const struct hvm_save_descriptor *r;
-	int err = 0;
-
-	for (size_t at = 0; at + sizeof(*r) <= used; at += sizeof(*r) + r->length) {
-		r = (const struct hvm_save_descriptor *)(const void *)(state + at);
-		if (r->typecode != p->type || r->instance != p->instance)
-			continue;
-		if (handle_gva(p->buffer).a) {
-			if (p->bufsz < r->length)
-				return refuse(R_STATE_BUFFER, c->d->id, p->bufsz, r->length);
-			err = guest_write(c->v, handle_gva(p->buffer), r + 1, r->length);
-		}
-		p->bufsz = r->length;
-		c->answer = !err;
-		return err;
-	}
-	return refuse(R_STATE_NO_RECORD, p->type, c->d->id, p->instance);
-}
-
-int domctl_get_state_record(struct domctl_call *c)
-{
-	if (c->d == c->v->domain)
-		return refuse(R_NOT_ON_SELF, c->d->id, 0, c->op.cmd);
-	return with_state(c, give_record);
-}
-
-/* ---- in ------------------------------------------------------------------------------------------- */
-
-static int load_all(struct domain *d, const struct buffer *b, size_t size)
-{
-	struct state_load s;
-	int err;
-
-	err = state_load_begin(&s, d, b->va, size);
-	if (err)
-		return err;
-	do
-		err = state_load_step(&s);
-	while (err == -ERR_RESTART);
-	return err;
+	return run(c, size, get_begin, get_step);
 }
 
 int domctl_set_state(struct domctl_call *c)
 {
-	const struct xen_domctl_hvmcontext *h = &c->op.u.hvmcontext;
-	struct buffer b;
+	if (c->d == c->v->domain)
+		return refuse(R_NOT_ON_SELF, c->d->id, 0, c->op.cmd);
+	return run(c, c->op.u.hvmcontext.size, set_begin, set_step);
+}
+
+/* ---- one record ------------------------------------------------------------------------------------------ */
+
+static int give_record(struct domctl_call *c, void *buf, size_t room)
+{
+	struct xen_domctl_hvmcontext_partial *p = &c->op.u.hvmcontext_partial;
+	uint32_t length;
+	int err = state_save_one(c->d, (uint16_t)p->type, p->instance, buf, room, &length);
+
+	if (!err && handle_gva(p->buffer).a) {
+		if (p->bufsz < length)
+			return refuse(R_STATE_BUFFER, c->d->id, p->bufsz, length);
+		err = guest_write(c->v, handle_gva(p->buffer), buf, length);
+	}
+	if (err)
+		return err;
+	p->bufsz = length;
+	c->answer = true;
+	return 0;
+}
+
+/* Without its descriptor. */
+int domctl_get_state_record(struct domctl_call *c)
+{
+	unsigned order;
+	void *buf;
 	int err;
 
 	if (c->d == c->v->domain)
@@ -166,14 +259,18 @@ int domctl_set_state(struct domctl_call *c)
 	err = control_hold(c->v->domain, c->d);
 	if (err)
 		return err;
-	err = buffer_get(&b, c->d, h->size);
-	if (err)
-		goto out;
-	err = guest_read(c->v, b.va, handle_gva(h->buffer), h->size);
-	if (!err)
-		err = load_all(c->d, &b, h->size);
-	buffer_put(&b);
-out:
+	if (c->d->state_work) {
+		err = take_over(c);
+		if (err) {
+			control_give_way(c->d);
+			return err;
+		}
+	}
+	err = buffer_get(c->d, state_size(c->d), &buf, &order);
+	if (!err) {
+		err = give_record(c, buf, (size_t)PAGE_SIZE << order);
+		frame_free(frame_from_va(buf), order);
+	}
 	control_release(c->d);
 	return err;
 }

@@ -4,8 +4,10 @@
 
 #include <arch/timer.h>
 #include <hv/control.h>
+#include <hv/softirq.h>
 #include <xen/domctl.h>
 #include <xen/event_channel.h>
+#include <xen/hvm/save.h>
 
 #define MEMORY (64ull << 20)
 #define WILD   0xffff800000000000ull
@@ -616,6 +618,132 @@ static void waiting_for_a_grace_period_is_said(void **state)
 		assert_int_equal(control_destroy(d), -ERR_RESTART);
 	assert_int_equal(control_destroy(d), -ERR_RESTART);
 	assert_true(domain_destroy_waits(d));
+	/* Its tables have a grace period of their own. */
+	sim_run_for(1000000);
+	while (control_destroy(d) == -ERR_RESTART && !domain_destroy_waits(d))
+		;
+	assert_true(domain_destroy_waits(d));
+	assert_true(d->p2m.busy);
+	sim_end(d);
+	sim_end_machine();
+}
+
+#define STATE_AT (8ull << PAGE_SHIFT) /* of the toolstack: where records go, and are */
+
+static int64_t state_call(uint32_t cmd, domid_t id, uint32_t *size)
+{
+	struct xen_domctl op = op_of(cmd, id);
+	int64_t result;
+
+	op.u.hvmcontext.size = *size;
+	if (*size)
+		set_xen_guest_handle(op.u.hvmcontext.buffer, (uint8_t *)(uintptr_t)STATE_AT);
+	result = domctl(&op);
+	*size = op.u.hvmcontext.size;
+	return result;
+}
+
+static domid_t with_vcpus(uint32_t n)
+{
+	domid_t id = create(n);
+
+	max_mem(id, 32);
+	make_vcpus(id, n);
+	return id;
+}
+
+/* What a toolstack reads of a domain's state can be loaded again; one record alone is what it is among all. */
+static void state_goes_out_and_in(void **state)
+{
+	struct xen_domctl op;
+	uint8_t all[4096], one[4096];
+	uint32_t size = 0, had;
+	uint64_t free;
+	domid_t id;
+
+	boot();
+	id = with_vcpus(4);
+	free = free_memory();
+	assert_int_equal(state_call(XEN_DOMCTL_gethvmcontext, id, &size), 0);
+	assert_in_range(size, 1, sizeof(all));
+	had = size - 1;
+	assert_int_equal(state_call(XEN_DOMCTL_gethvmcontext, id, &had), -ENOSPC);
+	had = size;
+	assert_int_equal(state_call(XEN_DOMCTL_gethvmcontext, id, &had), 0);
+	assert_true(sim_peek(v0, gva(STATE_AT), all, had));
+	op = op_of(XEN_DOMCTL_gethvmcontext_partial, id);
+	op.u.hvmcontext_partial.type = ((struct hvm_save_descriptor *)all)->typecode;
+	op.u.hvmcontext_partial.bufsz = sizeof(one);
+	set_xen_guest_handle(op.u.hvmcontext_partial.buffer,
+			     (uint8_t *)(uintptr_t)(STATE_AT + 8192));
+	assert_int_equal(domctl(&op), 0);
+	assert_int_equal(op.u.hvmcontext_partial.bufsz, ((struct hvm_save_descriptor *)all)->length);
+	assert_true(sim_peek(v0, gva(STATE_AT + 8192), one, op.u.hvmcontext_partial.bufsz));
+	assert_memory_equal(one, all + sizeof(struct hvm_save_descriptor),
+			    op.u.hvmcontext_partial.bufsz);
+	op.u.hvmcontext_partial.instance = 77;
+	assert_int_equal(domctl(&op), -ENOENT);
+	assert_int_equal(state_call(XEN_DOMCTL_sethvmcontext, id, &had), 0);
+	had -= 8;
+	assert_true(state_call(XEN_DOMCTL_sethvmcontext, id, &had) < 0);
+	assert_false(domain_find(id)->control_held);
+	assert_int_equal(free_memory(), free);
+	sim_end_machine();
+}
+
+static int64_t state_once(struct vcpu *v, domid_t id, uint64_t a[6])
+{
+	struct xen_domctl op = op_of(XEN_DOMCTL_gethvmcontext, id);
+
+	op.u.hvmcontext.size = 3 * PAGE_SIZE;
+	set_xen_guest_handle(op.u.hvmcontext.buffer, (uint8_t *)(uintptr_t)STATE_AT);
+	assert_true(sim_poke(v, sim_arg(v), &op, sizeof(op)));
+	a[0] = sim_arg(v).a;
+	sim_as(v);
+	softirq_raise(this_cpu(), SOFTIRQ_TIMER); /* something wants the CPU after each step */
+	int64_t result = hypercall(v, __HYPERVISOR_domctl, a);
+
+	sim_as(NULL);
+	return result;
+}
+
+/* A call about a domain's state stops between its steps; others wait for it, and take over from one that does not come back. */
+static void state_is_moved_in_steps(void **state)
+{
+	uint64_t a[6] = { 0 }, b[6] = { 0 };
+	struct vcpu *v1 = NULL;
+	struct domain *d;
+	uint64_t free;
+	unsigned n = 0;
+	domid_t id;
+
+	boot();
+	v1 = d0->vcpu[1];
+	id = with_vcpus(4);
+	d = domain_find(id);
+	free = free_memory();
+	assert_int_equal(state_once(v0, id, a), -ERR_RESTART);
+	assert_true(d->control_held);
+	assert_false(d->control_busy);
+	assert_int_equal(state_once(v1, id, b), -ERR_RESTART);
+	for (int64_t r = -ERR_RESTART; r == -ERR_RESTART; n++) {
+		r = state_once(v0, id, a);
+		assert_true(r == 0 || r == -ERR_RESTART);
+	}
+	assert_true(n > 4); /* a record or a page a step */
+	assert_false(d->control_held);
+	/* Begun and not ended. */
+	memset(a, 0, sizeof(a));
+	assert_int_equal(state_once(v0, id, a), -ERR_RESTART);
+	sim_advance(2000000000);
+	while (state_once(v1, id, b) == -ERR_RESTART)
+		;
+	assert_false(d->control_held);
+	assert_null(d->state_work);
+	assert_int_equal(free_memory(), free);
+	/* A domain that ends meanwhile gives the buffer back. */
+	memset(a, 0, sizeof(a));
+	assert_int_equal(state_once(v0, id, a), -ERR_RESTART);
 	sim_end(d);
 	sim_end_machine();
 }
@@ -689,6 +817,8 @@ int main(void)
 		cmocka_unit_test(ranges_that_wrap_are_refused),
 		cmocka_unit_test(a_domain_is_held_by_one_at_a_time),
 		cmocka_unit_test(waiting_for_a_grace_period_is_said),
+		cmocka_unit_test(state_goes_out_and_in),
+		cmocka_unit_test(state_is_moved_in_steps),
 		cmocka_unit_test(a_domain_is_let_go_when_its_holder_ends),
 		cmocka_unit_test(a_device_model_serves_one_domain_for_good),
 	};

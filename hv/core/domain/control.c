@@ -73,6 +73,11 @@ int control_hold(const struct domain *by, struct domain *d)
 	return -ERR_RESTART;
 }
 
+void control_give_way(struct domain *d)
+{
+	store_release(&d->control_busy, false);
+}
+
 void control_release(struct domain *d)
 {
 	d->control_held = false;

@@ -274,6 +274,9 @@ static int destroy_phase_step(struct domain *d)
 	switch (d->destroy_phase) {
 	case DESTROY_VCPUS: return domain_off_cpu(d) ? 0 : -ERR_RESTART;
 	case DESTROY_HOLDS:
+		if (d->state_work)
+			frame_free(frame_from_va(d->state_work), d->state_order);
+		d->state_work = NULL;
 		return d->roles & ROLE_CONTROL ? control_let_go_step(d, &d->destroy_next) : 0;
 	case DESTROY_LINES: return lines_step(d);
 	case DESTROY_EVTCHN: return evtchn_destroy_step(d);
@@ -305,6 +308,8 @@ bool domain_destroy_waits(const struct domain *d)
 	switch (read_once(&d->destroy_phase)) {
 	case DESTROY_VCPUS: return !domain_off_cpu(d);
 	case DESTROY_GRACE: return load_acquire(&d->grace) == GRACE_RUNS;
+	/* Its tables are unlinked; they go after a grace period, which begins when this CPU too has left the hypervisor. */
+	case DESTROY_MEMORY: return !read_once(&d->p2m.end) && read_once(&d->p2m.busy);
 	default: return false;
 	}
 }

@@ -276,6 +276,25 @@ int state_save_step(struct state_save *s)
 	return -ERR_RESTART;
 }
 
+int state_save_one(struct domain *d, uint16_t code, uint32_t instance, void *buf, size_t room,
+		   uint32_t *length)
+{
+	const struct state_type *t = state_type_find(code);
+	int err = quiet(d);
+
+	if (err)
+		return err;
+	if (!t || !exists(d, t, instance) || (t->present && !t->present(vcpu_at(d, t, instance))))
+		return refuse(R_STATE_NO_RECORD, code, d->id, instance);
+	*length = length_in(t, d);
+	if (room < *length)
+		return refuse(R_STATE_BUFFER, d->id, room, *length);
+	memset(buf, 0, *length);
+	if (t->version)
+		*(uint32_t *)buf = t->version;
+	return t->save(d, vcpu_at(d, t, instance), buf);
+}
+
 /* ---- loading ----------------------------------------------------------------------------------- */
 
 int state_load_begin(struct state_load *s, struct domain *d, const void *buf, size_t size)

@@ -29,6 +29,8 @@ bool domain_destroy_waits(const struct domain *d);
  */
 MUST_USE int control_hold(const struct domain *by, struct domain *d);
 void control_release(struct domain *d);
+/* Between two steps of one call: `d` stays still, and others may look whose call it is. */
+void control_give_way(struct domain *d);
 /* `by` ends: what it was holding goes on. A step; *next begins with 0; -ERR_RESTART until all domains were looked at. */
 MUST_USE int control_let_go_step(const struct domain *by, uint32_t *next);
 

@@ -111,6 +111,8 @@ struct domain {
 	uint32_t control_pauses; /* [domain lock, a] of pause_count: by toolstacks (hv/control.h) */
 	bool control_held; /* [who made control_busy] of pause_count: one, while a toolstack reads or writes its state */
 	domid_t control_holder; /* [the same] that toolstack's domain */
+	void *state_work; /* [who made control_busy] frames of a call about its state that is under way (abi/domctl_state.c), 2^order */
+	unsigned state_order; /* [the same] */
 	bool control_busy; /* [a] somebody is inside domain_destroy_step(), or between control_hold() and _release() */
 	uint32_t suspend_port; /* [domain lock] told instead of VIRQ_DOM_EXC when it suspends, 0: none */
 	uint32_t pool_base; /* [domain lock] of the pool's ceiling: what is not the toolstack's paging memory */

@@ -74,6 +74,13 @@ MUST_USE int state_save_begin(struct state_save *s, struct domain *d, void *buf,
 /* One record. -ERR_RESTART: call again; 0: s->used bytes are the state. A type's own refusal ends it. */
 MUST_USE int state_save_step(struct state_save *s);
 
+/*
+ * One record alone, without its descriptor: `room` bytes at `buf` are enough for any of `d` when they are state_size(). *length
+ * is what it has. Callers and refusals as above, and R_STATE_NO_RECORD.
+ */
+MUST_USE int state_save_one(struct domain *d, uint16_t code, uint32_t instance, void *buf,
+			    size_t room, uint32_t *length);
+
 /* R_STATE_RUNNING, R_STATE_DYING, R_STATE_WAITING, R_STATE_NONE. */
 MUST_USE int state_load_begin(struct state_load *s, struct domain *d, const void *buf, size_t size);
 /*
