@@ -124,7 +124,7 @@ cflags-hv := $(language) $(warnings) $(cc-flags) $(stable) -O2 -g \
 	     -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer
 # What runs while booting or when a toolstack asks is built small rather than fast; not the decoders.
 small := $(addsuffix /%,hv/boot hv/arch/arm/boot hv/arch/x86_64/boot hv/drivers hv/core/pci hv/core/state) \
-	 hv/abi/domctl% hv/abi/sysctl% hv/abi/platform%
+	 hv/abi/domctl% hv/abi/sysctl% hv/abi/platform% hv/core/mem/dirty%
 fast  := hv/boot/checksum.c hv/boot/lz4.c hv/boot/unpack.c hv/boot/zstd.c
 size-flag = $(if $(filter $(small),$(filter-out $(fast),$(1))),-Os)
 cflags-arm64  := -march=armv8-a -mgeneral-regs-only -mno-outline-atomics -mstrict-align \

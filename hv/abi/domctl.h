@@ -37,5 +37,7 @@ domctl_fn domctl_max_mem, domctl_set_paging_pool, domctl_get_paging_pool, domctl
     domctl_node_affinity;
 /* domctl_state.c */
 domctl_fn domctl_get_state, domctl_set_state, domctl_get_state_record;
+/* domctl_dirty.c */
+domctl_fn domctl_shadow;
 
 #endif

@@ -552,6 +552,14 @@ static void domctl_fields(struct xen_domctl *op)
 		op->u.cacheflush.start_pfn = some_gfn();
 		op->u.cacheflush.nr_pfns = some_small(64);
 		break;
+	case XEN_DOMCTL_shadow_op:
+		op->u.shadow_op.op = (const uint8_t[]){ XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY,
+							XEN_DOMCTL_SHADOW_OP_CLEAN,
+							XEN_DOMCTL_SHADOW_OP_PEEK,
+							XEN_DOMCTL_SHADOW_OP_OFF }[u8() & 3];
+		op->u.shadow_op.pages = some_small(2000);
+		op->u.shadow_op.dirty_bitmap.p = u8() & 3 ? at : NULL;
+		break;
 	default: fill(&op->u, 40);
 	}
 }
@@ -559,27 +567,42 @@ static void domctl_fields(struct xen_domctl *op)
 static void op_domctl(struct vcpu *v)
 {
 	static const uint8_t cmds[] = {
-		XEN_DOMCTL_createdomain,      XEN_DOMCTL_destroydomain,
-		XEN_DOMCTL_pausedomain,       XEN_DOMCTL_unpausedomain,
-		XEN_DOMCTL_getdomaininfo,     XEN_DOMCTL_max_vcpus,
-		XEN_DOMCTL_max_mem,           XEN_DOMCTL_set_paging_mempool_size,
-		XEN_DOMCTL_setvcpucontext,    XEN_DOMCTL_getvcpucontext,
-		XEN_DOMCTL_setvcpuaffinity,   XEN_DOMCTL_getvcpuaffinity,
-		XEN_DOMCTL_scheduler_op,      XEN_DOMCTL_gethvmcontext,
-		XEN_DOMCTL_sethvmcontext,     XEN_DOMCTL_cacheflush,
-		XEN_DOMCTL_resumedomain,      XEN_DOMCTL_subscribe,
-		XEN_DOMCTL_set_target,        XEN_DOMCTL_settimeoffset,
+		XEN_DOMCTL_createdomain,
+		XEN_DOMCTL_destroydomain,
+		XEN_DOMCTL_pausedomain,
+		XEN_DOMCTL_unpausedomain,
+		XEN_DOMCTL_getdomaininfo,
+		XEN_DOMCTL_max_vcpus,
+		XEN_DOMCTL_max_mem,
+		XEN_DOMCTL_set_paging_mempool_size,
+		XEN_DOMCTL_setvcpucontext,
+		XEN_DOMCTL_getvcpucontext,
+		XEN_DOMCTL_setvcpuaffinity,
+		XEN_DOMCTL_getvcpuaffinity,
+		XEN_DOMCTL_scheduler_op,
+		XEN_DOMCTL_gethvmcontext,
+		XEN_DOMCTL_sethvmcontext,
+		XEN_DOMCTL_cacheflush,
+		XEN_DOMCTL_resumedomain,
+		XEN_DOMCTL_subscribe,
+		XEN_DOMCTL_set_target,
+		XEN_DOMCTL_settimeoffset,
 		XEN_DOMCTL_getpageframeinfo3,
+		XEN_DOMCTL_shadow_op,
+		XEN_DOMCTL_gethvmcontext_partial,
 	};
 	struct xen_domctl op = { .cmd = u8() < 224 ? cmds[u8() % ARRAY_SIZE(cmds)] : u8(),
 				 .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
 				 .domain = some_made() };
 
 	/*
-	 * What waits for a grace period, or for a vCPU to leave its CPU, makes progress only while the machine runs; and our own
+	 * What waits for a grace period, for a vCPU to leave its CPU or for another toolstack, makes progress only while the machine runs; and our own
 	 * three are not taken away or left paused.
 	 */
-	if (op.cmd == XEN_DOMCTL_destroydomain && (is_ours(op.domain) || !sim_in_guest()))
+	if ((op.cmd == XEN_DOMCTL_destroydomain && is_ours(op.domain)) ||
+	    (!sim_in_guest() &&
+	     (op.cmd == XEN_DOMCTL_destroydomain || op.cmd == XEN_DOMCTL_gethvmcontext ||
+	      op.cmd == XEN_DOMCTL_sethvmcontext || op.cmd == XEN_DOMCTL_gethvmcontext_partial)))
 		op.cmd = XEN_DOMCTL_getdomaininfo;
 	if (is_ours(op.domain) &&
 	    (op.cmd == XEN_DOMCTL_pausedomain || op.cmd == XEN_DOMCTL_setvcpucontext ||

@@ -139,6 +139,8 @@ static bool mapped_now(const struct vcpu *v, gpa_t a, bool write, bool execute)
 
 	if (!mfn_valid(e.mfn))
 		return false;
+	if (write && e.type == P2M_LOGDIRTY)
+		return p2m_log_fault(v->domain, gpa_to_gfn(a));
 	if (execute)
 		return p2m_type_is_ram(e.type);
 	return !write || p2m_type_writable(e.type) || e.type == P2M_MMIO_DIRECT;

@@ -234,6 +234,12 @@ void arch_p2m_flush(struct p2m_view *view, gfn_t g, uint64_t n)
 		WITH_VIEW(view, flush_all());
 }
 
+/* An entry that refused an access may stay in the TLB (D8.14.1). */
+void arch_p2m_widened(struct p2m_view *view, gfn_t g, uint64_t n)
+{
+	arch_p2m_flush(view, g, n);
+}
+
 void arch_view_free(struct p2m_view *view)
 {
 	/* A later domain with this VMID must find nothing. */
@@ -267,11 +273,19 @@ void arch_view_free(struct p2m_view *view)
 bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
 {
 	uint64_t par = TRANSLATE("s12e1", va, write);
+	struct p2m_entry e;
+	gpa_t pa;
 
-	if (par & PAR_FAULT)
+	if (likely(!(par & PAR_FAULT))) {
+		*m = paddr_to_mfn(paddr(par & PAR_ADDRESS));
+		return true;
+	}
+	/* Perhaps only the log of writes is in the way: the door is told of each anyway. */
+	if (!write || !v->domain->p2m.log || !guest_translate_stage1(va, true, &pa))
 		return false;
-	*m = paddr_to_mfn(paddr(par & PAR_ADDRESS));
-	return true;
+	e = p2m_lookup(v->domain, gpa_to_gfn(pa));
+	*m = e.mfn;
+	return e.type == P2M_LOGDIRTY;
 }
 
 /* The first stage alone, for an access that the second one refused. */

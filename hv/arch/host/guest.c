@@ -274,6 +274,10 @@ void guest_enter(struct sim_cpu *c, struct vcpu *v)
 	case EXIT_FAULT: {
 		struct p2m_entry e = p2m_lookup(v->domain, gpa_to_gfn(g->io.addr));
 
+		if (g->io.write && e.type == P2M_LOGDIRTY) {
+			g->retry = p2m_log_fault(v->domain, gpa_to_gfn(g->io.addr));
+			break;
+		}
 		g->retry = g->io.write ? p2m_type_writable(e.type)
 				       : e.type != P2M_NONE && e.type != P2M_MMIO_DM &&
 					     e.type != P2M_PAGED && e.type != P2M_POD;

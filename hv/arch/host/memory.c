@@ -440,6 +440,11 @@ void arch_flush_local(void)
 	tlb_enter_guest(sim_cpu_now(), NULL);
 }
 
+void arch_p2m_widened(struct p2m_view *view, gfn_t g, uint64_t n)
+{
+	arch_p2m_flush(view, g, n);
+}
+
 uint64_t sim_flushes(void)
 {
 	return sim.flushes;
@@ -664,7 +669,10 @@ bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
 	g = pa.a >> PAGE_SHIFT;
 	sim_switch_point();
 	leaf = walk(&v->domain->p2m.view, g, &level, false);
-	if (!leaf || !may(arch_pte_type(leaf, level), write) || !is_ram(arch_pte_mfn(leaf)))
+	if (!leaf || !is_ram(arch_pte_mfn(leaf)))
+		return false;
+	/* The door tells the log of each write. */
+	if (!may(arch_pte_type(leaf, level), write && arch_pte_type(leaf, level) != P2M_LOGDIRTY))
 		return false;
 	*m = mfn(arch_pte_mfn(leaf).n + (g & (BIT(9 * level) - 1)));
 	sim_switch_point();

@@ -22,7 +22,6 @@
 #define CACHE_SUBLEAVES 6u /* of leaf 4 */
 #define MAP_ENTRIES     128u
 #define MAP_ENTRY       20u /* bytes: address, length, type (INT 15h, E820h) */
-#define MIB_FRAMES      (1u << (20 - PAGE_SHIFT))
 #define IO_PORTS        0x10000u
 
 _Static_assert(sizeof(struct policy_leaf) == sizeof(xen_cpuid_leaf_t), "xen/arch-x86/xen.h");
@@ -289,29 +288,6 @@ static int get_tsc(struct vcpu *v, struct domain *d, struct xen_domctl_tsc_info 
 
 /* ---- memory ------------------------------------------------------------------------------------------------ */
 
-/* The older way to set the size of the page pool, in MiB. */
-static int shadow_op(struct domain *d, struct xen_domctl_shadow_op *op, bool *answer)
-{
-	uint32_t frames;
-	int err = 0;
-
-	switch (op->op) {
-	case XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION:
-		if (op->mb > INT32_MAX / MIB_FRAMES - d->pool_base)
-			return refuse(R_POOL_SIZE, d->id, PAGE_SIZE, (uint64_t)op->mb << 20);
-		lock_take(&d->lock);
-		err = pool_resize(&d->pool, d->pool_base + op->mb * MIB_FRAMES);
-		lock_release(&d->lock);
-		break;
-	case XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION: break;
-	default: return refuse(R_SHADOW_OP, d->id, 0, op->op);
-	}
-	frames = read_once(&d->pool.ceiling) - d->pool_base;
-	op->mb = (frames + MIB_FRAMES - 1) / MIB_FRAMES;
-	*answer = !err;
-	return err;
-}
-
 static void *map_frame(struct domain *d)
 {
 	mfn_t m;
@@ -445,7 +421,6 @@ int arch_domctl(struct vcpu *caller, struct domain *d, struct xen_domctl *op, bo
 		uint64_t *a)
 {
 	switch (op->cmd) {
-	case XEN_DOMCTL_shadow_op: return shadow_op(d, &op->u.shadow_op, answer);
 	case XEN_DOMCTL_ioport_permission: return ioport_permission(d, &op->u.ioport_permission);
 	case XEN_DOMCTL_hypercall_init:
 		return hvm_fill_hypercall_page(d, gfn(op->u.hypercall_init.gmfn));

@@ -5,7 +5,7 @@
  * other CPUs do to the mapping meanwhile can redirect the copy into memory of somebody else. No
  * state and no lock; callers may hold any lock below POOL.
  *
- * Log-dirty has its place in page_end(): it is told of every page that was written.
+ * The log of writes is told of each page that is about to be written, once it is held (core/mem/dirty.c).
  */
 #include "door.h"
 
@@ -22,6 +22,8 @@ static ALWAYS_INLINE char *page_begin(struct vcpu *v, gva_t va, bool write, mfn_
 {
 	if (unlikely(!arch_guest_translate(v, va, write, m) || !frame_get(*m, v->domain)))
 		return NULL;
+	if (write && unlikely(read_once(&v->domain->p2m.log)))
+		p2m_log_mark(v->domain, frame_gfn(frame_of(*m)), 1);
 	return (char *)arch_frame_map(*m) + (va.a & (PAGE_SIZE - 1));
 }
 

@@ -12,6 +12,7 @@
 #ifndef CORE_MEM_H
 #define CORE_MEM_H
 
+#include <hv/domain.h>
 #include <hv/frame.h>
 #include <hv/p2m.h>
 
@@ -107,7 +108,31 @@ struct leaf {
  */
 MUST_USE int p2m_take(struct domain *d, gfn_t g, uint64_t n, struct leaf *out, unsigned max,
 		      unsigned *nr, uint64_t *covered);
+/*
+ * The walk and its doors for dirty.c. The slot where the walk for `g` ends: at *level, or above it at a leaf or a hole; and the slot at `level`, with
+ * superpages split and tables made down to it. `g` is below p2m.end.
+ */
+typedef uint64_t pte_t; /* arch/memory.h */
+pte_t *p2m_descend(const struct p2m *p, gfn_t g, unsigned *level);
+MUST_USE int p2m_make_slot(struct domain *d, gfn_t g, unsigned level, pte_t **slot)
+    HOLDS(d->p2m.lock);
+/* Give a frame of the tree back after a grace period, which p2m_start_grace() begins. */
+void p2m_retire(struct domain *d, mfn_t table) HOLDS(d->p2m.lock);
+void p2m_start_grace(struct domain *d) HOLDS(d->p2m.lock);
+
+static inline uint64_t p2m_span(unsigned level)
+{
+	return (uint64_t)1 << (9 * level);
+}
+
 /* Drop what a mapping of `d` meant: its reference, or the RAM itself. */
 void p2m_settle(struct domain *d, const struct leaf *l);
+
+/* ---- dirty.c ---- */
+
+/* Make sure that there are bits for [g, g + n). R_POOL_EXHAUSTED, R_GFN_OUT_OF_RANGE. */
+MUST_USE int p2m_log_prepare(struct domain *d, gfn_t g, uint64_t n) HOLDS(d->p2m.lock);
+/* Nobody looks at the log any more. Some of its frames are given back; true when there are more. */
+MUST_USE bool p2m_log_free_step(struct domain *d) HOLDS(d->p2m.lock);
 
 #endif

@@ -31,11 +31,6 @@ static inline unsigned top_of(const struct p2m *p)
 	return p->view.levels - 1u;
 }
 
-static inline uint64_t span_of(unsigned level)
-{
-	return (uint64_t)1 << (9 * level);
-}
-
 static inline unsigned index_of(gfn_t g, unsigned level)
 {
 	return (unsigned)(g.n >> (9 * level)) & (PTES_PER_TABLE - 1);
@@ -56,7 +51,7 @@ static inline pte_t *root_slot(const struct p2m *p, gfn_t g)
 }
 
 /* Where the walk for `g` ends: at *level, or above it at a leaf or a hole. `g` is below p->end; p->lock is held. */
-static pte_t *descend(const struct p2m *p, gfn_t g, unsigned *level)
+pte_t *p2m_descend(const struct p2m *p, gfn_t g, unsigned *level)
 {
 	unsigned l = top_of(p), target = *level;
 	pte_t *slot = root_slot(p, g);
@@ -93,7 +88,7 @@ static struct p2m_entry entry_of(pte_t e, gfn_t g, unsigned level)
 		r.type = arch_pte_type(e, level);
 		r.mfn = arch_pte_mfn(e);
 		if (mfn_valid(r.mfn))
-			r.mfn.n += g.n & (span_of(level) - 1);
+			r.mfn.n += g.n & (p2m_span(level) - 1);
 	}
 	return r;
 }
@@ -129,12 +124,13 @@ int p2m_get_frame(struct domain *d, gfn_t g, bool write, mfn_t *m)
 
 	for (unsigned i = 0; i < GET_TRIES; i++) {
 		e = p2m_lookup(d, g);
-		/* A write to LOGDIRTY is for the caller to report (no logging yet: nothing has that type). */
 		if (!p2m_type_is_ram(e.type) || (write && e.type == P2M_RAM_RO))
 			return refuse(R_GFN_NOT_RAM, g.n, 0, d->id);
 		if (likely(frame_get(e.mfn, d))) {
 			again = p2m_lookup(d, g);
 			if (likely(mfn_eq(e.mfn, again.mfn) && e.type == again.type)) {
+				if (write && unlikely(read_once(&d->p2m.log)))
+					p2m_log_mark(d, g, 1);
 				*m = e.mfn;
 				return 0;
 			}
@@ -157,7 +153,7 @@ static mfn_t pop(mfn_t *list)
 
 static void free_waiting(struct rcu_head *h);
 
-static void start_grace(struct domain *d) HOLDS(d->p2m.lock)
+void p2m_start_grace(struct domain *d) HOLDS(d->p2m.lock)
 {
 	struct p2m *p = &d->p2m;
 
@@ -182,13 +178,13 @@ static void free_waiting(struct rcu_head *h)
 		rcu_call(&p->rcu, free_waiting);
 	} else {
 		p->busy = false;
-		start_grace(d);
+		p2m_start_grace(d);
 	}
 	lock_release(&d->p2m.lock);
 }
 
 /* The table is unlinked and flushed. */
-static void retire(struct domain *d, mfn_t table) HOLDS(d->p2m.lock)
+void p2m_retire(struct domain *d, mfn_t table) HOLDS(d->p2m.lock)
 {
 	write_once(&frame_of(table)->gfn_pins, d->p2m.retired.n);
 	d->p2m.retired = table;
@@ -199,7 +195,7 @@ static bool replace(struct domain *d, pte_t *slot, pte_t old, pte_t new, gfn_t g
     HOLDS(d->p2m.lock)
 {
 	struct p2m *p = &d->p2m;
-	uint64_t span = span_of(level);
+	uint64_t span = p2m_span(level);
 
 	if (!arch_pte_must_break(old, new, level)) {
 		arch_pte_write(slot, new);
@@ -219,7 +215,7 @@ static pte_t part_of(pte_t e, unsigned level, unsigned i)
 	mfn_t m = arch_pte_mfn(e);
 
 	if (mfn_valid(m))
-		m = mfn_add(m, i * span_of(level));
+		m = mfn_add(m, i * p2m_span(level));
 	return arch_pte_leaf(m, arch_pte_type(e, level + 1), level);
 }
 
@@ -246,11 +242,11 @@ static int spare_tables(struct domain *d, mfn_t *spare, unsigned n)
  * The slot of `g` at `level`, with tables down to it: a hole gets empty ones, a superpage is split. Nothing
  * that is mapped changes. R_POOL_EXHAUSTED: no table was made.
  */
-static int make_slot(struct domain *d, gfn_t g, unsigned level, pte_t **slot) HOLDS(d->p2m.lock)
+int p2m_make_slot(struct domain *d, gfn_t g, unsigned level, pte_t **slot) HOLDS(d->p2m.lock)
 {
 	struct p2m *p = &d->p2m;
 	unsigned at = level;
-	pte_t *top = descend(p, g, &at), *table = NULL, block = *top, old = block;
+	pte_t *top = p2m_descend(p, g, &at), *table = NULL, block = *top, old = block;
 	mfn_t spare[MAX_LEVELS];
 	unsigned n = at - level;
 	int err;
@@ -322,20 +318,22 @@ static void settle_table(struct domain *d, mfn_t table, const struct leaf *new) 
 		if (t[i])
 			settle_old(d, t[i], 0, &part);
 	}
-	retire(d, table);
-	start_grace(d);
+	p2m_retire(d, table);
+	p2m_start_grace(d);
 }
 
 static void account_new(struct domain *d, gfn_t g, const struct leaf *l, unsigned level)
 {
 	struct p2m *p = &d->p2m;
-	uint64_t last = g.n + span_of(level) - 1;
+	uint64_t last = g.n + p2m_span(level) - 1;
 
 	p->mapped[level]++;
 	if (p->max_gfn.n < last)
 		write_once(&p->max_gfn.n, last);
 	if (holds_reference(l->type))
 		atomic_add(&d->mem.shared, (uint64_t)1);
+	else if (unlikely(p->log) && p2m_type_is_ram(l->type))
+		p2m_log_mark(d, g, p2m_span(level));
 }
 
 static int change(struct domain *d, gfn_t g, const struct leaf *l) HOLDS(d->p2m.lock)
@@ -345,15 +343,20 @@ static int change(struct domain *d, gfn_t g, const struct leaf *l) HOLDS(d->p2m.
 	pte_t new = arch_pte_leaf(l->mfn, l->type, level), old, *slot;
 	int err;
 
-	slot = descend(p, g, &at);
+	slot = p2m_descend(p, g, &at);
 	if (at == level && level > 1 && arch_pte_is_table(*slot, level))
-		return refuse(R_P2M_OCCUPIED, g.n, 0, span_of(level));
-	err = make_slot(d, g, level, &slot);
+		return refuse(R_P2M_OCCUPIED, g.n, 0, p2m_span(level));
+	if (unlikely(p->log) && p2m_type_is_ram(l->type)) {
+		err = p2m_log_prepare(d, g, p2m_span(level));
+		if (err)
+			return err;
+	}
+	err = p2m_make_slot(d, g, level, &slot);
 	if (err)
 		return err;
 	old = *slot;
 	if (!replace(d, slot, old, new, g, level) && old && old != new)
-		arch_p2m_flush(&p->view, g, span_of(level));
+		arch_p2m_flush(&p->view, g, p2m_span(level));
 	if (unlikely(d->iommu)) {
 		iommu_p2m_set(d, g, l->mfn, l->order, l->type);
 		iommu_p2m_flush(d);
@@ -377,8 +380,8 @@ int p2m_change(struct domain *d, gfn_t g, mfn_t m, unsigned order, enum p2m_type
 	if (t == P2M_NONE)
 		return p2m_remove(d, g, order);
 	assert_always(order % 9 == 0 && order <= ORDER_1G, "pages come in three sizes");
-	assert_always(!(g.n & (span_of(order / 9) - 1)) &&
-			  (!mfn_valid(m) || !(m.n & (span_of(order / 9) - 1))),
+	assert_always(!(g.n & (p2m_span(order / 9) - 1)) &&
+			  (!mfn_valid(m) || !(m.n & (p2m_span(order / 9) - 1))),
 		      "a page lies at a multiple of its size");
 	assert_always(order == 0 || !holds_reference(t), "references are kept page by page");
 	lock_take(&d->p2m.lock);
@@ -415,8 +418,8 @@ static int take(struct domain *d, gfn_t g, uint64_t n, struct leaf *out, unsigne
 	for (unsigned visits = 0; pos < n && *nr < max && visits < PTES_PER_TABLE; visits++) {
 		gfn_t at = gfn_add(g, pos);
 		unsigned level = 0;
-		pte_t *slot = descend(p, at, &level);
-		uint64_t span = span_of(level), left = span - (at.n & (span - 1));
+		pte_t *slot = p2m_descend(p, at, &level);
+		uint64_t span = p2m_span(level), left = span - (at.n & (span - 1));
 
 		if (!*slot) {
 			pos += MIN(left, n - pos);
@@ -424,7 +427,7 @@ static int take(struct domain *d, gfn_t g, uint64_t n, struct leaf *out, unsigne
 			clear_leaf(d, slot, at, level, &out[(*nr)++]);
 			pos += span;
 		} else {
-			err = make_slot(d, at, level - 1, &slot);
+			err = p2m_make_slot(d, at, level - 1, &slot);
 			if (err)
 				break;
 		}
@@ -487,7 +490,7 @@ bool p2m_remove_exact(struct domain *d, gfn_t g, mfn_t m, enum p2m_type t)
 
 	lock_take(&d->p2m.lock);
 	if (g.n < p->end) {
-		slot = descend(p, g, &level);
+		slot = p2m_descend(p, g, &level);
 		found = level == 0 && *slot && arch_pte_type(*slot, 0) == t &&
 			mfn_eq(arch_pte_mfn(*slot), m);
 	}
@@ -516,13 +519,13 @@ static unsigned best_order(struct p2m *p, gfn_t g, mfn_t m, uint64_t left)
 	uint64_t both = g.n | m.n;
 	unsigned level = 2;
 
-	if (!(both & (span_of(2) - 1)) && left >= span_of(2) && g.n < read_once(&p->end)) {
+	if (!(both & (p2m_span(2) - 1)) && left >= p2m_span(2) && g.n < read_once(&p->end)) {
 		pte_t e = peek(p, g, &level);
 
 		if (level != 2 || !arch_pte_is_table(e, 2))
 			return ORDER_1G;
 	}
-	return !(both & (span_of(1) - 1)) && left >= span_of(1) ? ORDER_2M : ORDER_4K;
+	return !(both & (p2m_span(1) - 1)) && left >= p2m_span(1) ? ORDER_2M : ORDER_4K;
 }
 
 int p2m_map_range(struct domain *d, gfn_t g, mfn_t m, uint64_t n, enum p2m_type t, uint64_t *done)
@@ -596,14 +599,14 @@ static unsigned tear_leaf(struct domain *d, unsigned *level) HOLDS(d->p2m.lock)
 	uint64_t span, chunk;
 
 	*level = 0;
-	slot = descend(p, g, level);
-	span = span_of(*level);
+	slot = p2m_descend(p, g, level);
+	span = p2m_span(*level);
 	if (!*slot) {
 		p->cursor = ROUND_DOWN(g.n, span) + span;
 		return 1;
 	}
 	e = entry_of(*slot, g, *level);
-	chunk = MIN(span, span_of(1));
+	chunk = MIN(span, p2m_span(1));
 	p2m_settle(d, &(struct leaf){ e.mfn, e.type, chunk == 1 ? ORDER_4K : ORDER_2M });
 	p->cursor += chunk;
 	if (!(p->cursor & (span - 1))) {
@@ -618,13 +621,13 @@ static void tear_tables(struct domain *d, unsigned level) HOLDS(d->p2m.lock)
 {
 	struct p2m *p = &d->p2m;
 
-	while (level < top_of(p) && !(p->cursor & (span_of(level + 1) - 1))) {
+	while (level < top_of(p) && !(p->cursor & (p2m_span(level + 1) - 1))) {
 		unsigned parent = level + 1;
-		pte_t *slot = descend(p, gfn(p->cursor - 1), &parent);
+		pte_t *slot = p2m_descend(p, gfn(p->cursor - 1), &parent);
 		mfn_t table = arch_pte_mfn(*slot);
 
 		arch_pte_write(slot, 0);
-		retire(d, table);
+		p2m_retire(d, table);
 		level = parent;
 	}
 }
@@ -651,7 +654,7 @@ static void close_view(struct domain *d) HOLDS(d->p2m.lock)
 	store_release(&p->end, (uint64_t)0);
 	arch_view_free(&p->view);
 	for (unsigned i = 0; i < 1u << p->view.root_order; i++)
-		retire(d, mfn_add(root, i));
+		p2m_retire(d, mfn_add(root, i));
 }
 
 static int destroy_step(struct domain *d) HOLDS(d->p2m.lock)
@@ -662,6 +665,12 @@ static int destroy_step(struct domain *d) HOLDS(d->p2m.lock)
 		p->dying = true;
 		arch_p2m_flush(&p->view, gfn(0), 0);
 	}
+	if (p->log) {
+		p->log_old = p->log;
+		store_release(&p->log, NULL);
+	}
+	if (p2m_log_free_step(d))
+		return -ERR_RESTART;
 	if (p->end) {
 		if (tear_step(d))
 			return -ERR_RESTART;
@@ -669,7 +678,7 @@ static int destroy_step(struct domain *d) HOLDS(d->p2m.lock)
 	}
 	/* A domain that was never listed has no readers to wait for. */
 	if (domain_find(d->id) == d)
-		start_grace(d);
+		p2m_start_grace(d);
 	else
 		while (mfn_valid(p->retired))
 			pool_free(&d->pool, pop(&p->retired));

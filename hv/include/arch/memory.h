@@ -40,6 +40,11 @@ void arch_view_free(struct p2m_view *view);
  * (n = 0: any frame). p2m->lock held.
  */
 void arch_p2m_flush(struct p2m_view *view, gfn_t g, uint64_t n);
+/*
+ * The mapping of [g, g + n) permits more than before: on return a CPU that faulted because of what it permitted then does not fault
+ * again. p2m->lock held.
+ */
+void arch_p2m_widened(struct p2m_view *view, gfn_t g, uint64_t n);
 
 /*
  * Core's side door for frames of guests: map for the moment of a copy. Nests two deep. On 64-bit

@@ -70,7 +70,10 @@ struct p2m {
 	uint32_t breaking; /* [a] odd while a live mapping is absent for a moment (break-before-make) */
 	bool busy;         /* [l] an RCU call of ours is on its way */
 	bool dying;        /* [l] p2m_destroy_step() has begun: nothing is mapped any more */
-	uint64_t cursor; /* [l] teardown: all below is gone */
+	uint64_t cursor;   /* [l] teardown: all below is gone */
+	uint8_t log_state; /* [l] enum p2m_log_state */
+	void **log; /* [a] which gfns were written, a tree of frames (core/mem/dirty.c); NULL: not logged */
+	void **log_old; /* [l] the same while it is given back */
 	mfn_t retired; /* [l] table frames unlinked, linked by frame->gfn_pins, for the next grace period */
 	mfn_t waiting; /* [l] the same, for the one that runs */
 	struct rcu_head rcu;
@@ -119,5 +122,33 @@ MUST_USE int p2m_unmap_range(struct domain *d, gfn_t g, uint64_t n, uint64_t *do
  * Errors: R_GFN_NOT_RAM. Drop with frame_put().
  */
 MUST_USE int p2m_get_frame(struct domain *d, gfn_t g, bool write, mfn_t *m);
+
+/* ---- the log of writes (core/mem/dirty.c) ---------------------------------------------------------------- */
+
+/*
+ * While a domain is logged, a gfn whose RAM may have been written since it was last taken from the log has its bit
+ * set: by the guest, by the hypervisor through the door, by other domains through grants and foreign mappings (those stay
+ * set for as long as somebody else holds the frame). The frames of the log come from the domain's pool.
+ */
+enum p2m_log_state { P2M_LOG_OFF, P2M_LOG_STARTING, P2M_LOG_ON, P2M_LOG_STOPPING };
+
+#define P2M_LOG_CHUNK 512u /* gfns looked at in one step: a superpage's */
+
+/*
+ * Begin or end to log, a step; *next begins with 0 and says where the next step goes on, -ERR_RESTART: there is one. A refused
+ * start leaves the domain half logged, which is harmless: it can be started again or stopped. R_LOG_ON, R_LOG_DEVICES,
+ * R_LOG_STOPPING, R_POOL_EXHAUSTED, R_GFN_OUT_OF_RANGE.
+ */
+MUST_USE int p2m_log_start_step(struct domain *d, uint64_t *next);
+MUST_USE int p2m_log_stop_step(struct domain *d, uint64_t *next);
+/*
+ * The bits of [g, g + n), n at most P2M_LOG_CHUNK and `g` a multiple of that, into P2M_LOG_CHUNK / 64 words. `clear`: they are logged anew from before this
+ * returns, so what is read of them afterwards is not older than what the bits say. R_LOG_OFF.
+ */
+MUST_USE int p2m_log_take(struct domain *d, gfn_t g, unsigned n, bool clear, uint64_t *bits);
+/* [g, g + n) was written, or is about to be by somebody who holds a reference already. Nothing happens while not logged. No lock. */
+void p2m_log_mark(struct domain *d, gfn_t g, uint64_t n);
+/* The guest cannot write `g`. True: now it can, because only the log was in the way. */
+MUST_USE bool p2m_log_fault(struct domain *d, gfn_t g);
 
 #endif

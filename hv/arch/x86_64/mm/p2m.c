@@ -124,4 +124,7 @@ void arch_p2m_flush(struct p2m_view *view, gfn_t g, uint64_t n)
 	}
 }
 
+/* A nested fault drops what it met in the TLB (APM vol. 2, 5.5.2), and another CPU comes here by a fault of its own. */
+void arch_p2m_widened(struct p2m_view *view, gfn_t g, uint64_t n) {}
+
 void arch_flush_local(void) {}

