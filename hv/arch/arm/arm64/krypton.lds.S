@@ -23,6 +23,9 @@ SECTIONS
 	.text : {
 		_start = .;
 		KEEP(*(.head.text))
+		/* What fits before the vectors, which begin at a multiple of 2 KiB. */
+		*/hv/abi/domctl_dirty.c.o(.text .text.*)
+		*/hv/abi/console.c.o(.text .text.*)
 		*(.text.hot .text.hot.*)
 		*(.entry.text)
 		*(.text .text.*)
