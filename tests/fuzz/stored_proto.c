@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bytes from two guests and dom0 into the store, in pieces of any size; then every account is recounted, and the state goes
- * through a save and a load. First byte of a piece: who (2 bits) and how long (6 bits, in fours); 0xff ends a domain.
+ * through a save and a load; so does the state of the moment when half of them were in, saved in steps since. First byte of a piece: who (2 bits) and how long (6 bits, in fours); 0xff ends a domain.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -62,9 +62,30 @@ static void save_and_load(void)
 	free(state);
 }
 
+static bool grow(struct sink *sink, size_t n)
+{
+	sink->size = 2 * (sink->len + n);
+	sink->bytes = must_realloc(sink->bytes, sink->size);
+	return true;
+}
+
+static void load(const struct sink *sink)
+{
+	drain();
+	store_fini();
+	store_init(3, &host);
+	if (!upgrade_load(sink->bytes, sink->len))
+		abort();
+	store_check();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct sink sink = { .grow = grow };
+	const size_t half = size / 2;
+	bool written = false;
+
 	store_init(1, &host);
 	while (size > 0) {
 		unsigned n = data[0] & 3;
@@ -81,9 +102,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		drain();
 		data += len;
 		size -= len;
+		if (size <= half && !sink.bytes)
+			upgrade_begin(&sink);
+		else if (sink.bytes && !written)
+			written = upgrade_step(100);
 	}
 	store_check();
+	while (sink.bytes && !written)
+		written = upgrade_step(1000);
+	if (sink.bytes)
+		upgrade_end();
 	save_and_load();
+	if (sink.bytes)
+		load(&sink);
+	free(sink.bytes);
 	drain();
 	store_fini();
 	return 0;

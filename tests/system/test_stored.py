@@ -4,6 +4,7 @@ The store daemon on this host: Debian's own clients, domains' rings, kill -9, li
 operations as Debian's daemon. Xen is tests/stored/fakexen.c.
 """
 import os
+import random
 import re
 import signal
 import socket
@@ -151,6 +152,30 @@ def test_a_kill_amid_a_stream_of_requests(stores):
             got += 1
         assert client.read(path) == b"1999"
     dom0.call(wire.CONTROL, "check")
+
+
+def test_a_kill_while_the_state_is_saved(stores):
+    """Saving goes in steps: most of these servers end in the middle of it. Nothing is lost or done twice."""
+    store = stores("fast")
+    client = store.socket()
+    for n in range(300):
+        client.write("/big/%d" % n, b"%d" % n * 300)
+    dice = random.Random(1)
+    sent, got, kill_at = 0, 0, 50
+    first = client.request + 1
+    while got < 3000:
+        while sent < 3000 and sent - got < 40:
+            client.send(wire.WRITE, b"/big/%d\0" % (sent % 300) + b"%d" % sent * 300)
+            sent += 1
+        if sent >= kill_at:
+            store.kill_server()
+            kill_at = sent + dice.randrange(60, 200)
+        kind, number, _, payload = client.receive(60)
+        assert (kind, number, payload) == (wire.WRITE, first + got, b"OK\0")
+        got += 1
+    for n in range(300):
+        assert client.read("/big/%d" % n) == b"%d" % (2700 + n) * 300
+    client.call(wire.CONTROL, "check")
 
 
 def another_server(store, than):
@@ -398,7 +423,7 @@ def test_a_socket_that_does_not_read(stores):
 
 def test_random_bytes_on_the_socket(stores):
     store = stores()
-    noise = __import__("random").Random(5)
+    noise = random.Random(5)
     for _ in range(200):
         client = store.socket()
         kind = noise.choice([noise.randrange(30), noise.getrandbits(32)])

@@ -40,6 +40,43 @@ static void it_sees_the_store_as_it_was_and_its_own_changes(void **state)
 	is(ask(b, XS_READ, "/y", NULL), "ENOENT");
 }
 
+static void with_one_change_it_keeps_no_tree(void **state)
+{
+	struct conn *a = dom0(0);
+	uint32_t tx = begin(a);
+	struct txn *t = txn_find(a, tx);
+
+	IN(tx, ask(a, XS_READ, "/tool", NULL));
+	IN(tx, ask(a, XS_WRITE, "/x", "1", NULL));
+	assert_ptr_equal(t->root, t->base);
+	assert_int_equal(t->nr_shares, 0);
+	is(IN(tx, ask(a, XS_READ, "/x", NULL)), "1");
+	assert_ptr_not_equal(t->root, t->base);
+	IN(tx, ask(a, XS_WRITE, "/y", "2", NULL));
+	is(IN(tx, ask(a, XS_READ, "/x", NULL)), "1");
+	is(commit(a, tx), "OK");
+	is(ask(a, XS_READ, "/x", NULL), "1");
+	is(ask(a, XS_READ, "/y", NULL), "2");
+	tx = begin(a);
+	IN(tx, ask(a, XS_RM, "/x", NULL));
+	is(commit(a, tx), "OK");
+	is(ask(a, XS_READ, "/x", NULL), "ENOENT");
+}
+
+static void a_change_that_is_not_allowed_any_more_fails_it(void **state)
+{
+	struct conn *g = guest(1), *a = dom0(0);
+	uint64_t before = quota_limit[QUOTA_NODES];
+	uint32_t tx = begin(g);
+
+	is(IN(tx, ask(g, XS_WRITE, "x", "1", NULL)), "OK");
+	quota_limit[QUOTA_NODES] = domain_find(1)->nodes; /* and no more */
+	is(IN(tx, ask(g, XS_READ, "x", NULL)), "ENOENT");
+	quota_limit[QUOTA_NODES] = before;
+	is(commit(g, tx), "EAGAIN");
+	is(ask(a, XS_READ, "/local/domain/1/x", NULL), "ENOENT");
+}
+
 static void writers_of_different_children_do_not_conflict(void **state)
 {
 	struct conn *a = dom0(0), *b = dom0(1);
@@ -157,6 +194,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		UNIT_TEST(it_sees_the_store_as_it_was_and_its_own_changes),
+		UNIT_TEST(with_one_change_it_keeps_no_tree),
+		UNIT_TEST(a_change_that_is_not_allowed_any_more_fails_it),
 		UNIT_TEST(writers_of_different_children_do_not_conflict),
 		UNIT_TEST(whoever_listed_a_directory_conflicts_with_a_new_child),
 		UNIT_TEST(a_value_that_is_back_is_no_conflict),

@@ -16,6 +16,8 @@ struct conn *conns;
 uint32_t nr_conns;
 void (*conn_leaves)(struct conn *c);
 bool conn_let_on;
+uint32_t conn_saves;
+void (*conn_save)(struct conn *c);
 static struct conn *dirty;
 
 /* By id; the surroundings know their connections themselves, this is for the journal. */
@@ -40,6 +42,7 @@ struct conn *conn_new(uint32_t id, domid dom, bool is_ring)
 	c->dom = dom;
 	c->is_ring = is_ring;
 	c->next_txn = 1;
+	c->saved = conn_saves;
 	c->watches_tail = &c->watches;
 	c->next = conns;
 	if (conns)
@@ -68,11 +71,13 @@ static void forget_pending(struct conn *c, uint64_t until)
 
 void conn_forgive(struct conn *c)
 {
+	conn_touch(c);
 	forget_pending(c, UINT64_MAX);
 }
 
 void conn_reset(struct conn *c)
 {
+	conn_touch(c);
 	watch_remove_all(c);
 	txn_end_all(c);
 	forget_pending(c, UINT64_MAX);
@@ -88,6 +93,7 @@ void conn_free(struct conn *c)
 {
 	struct conn **bucket = &buckets[c->id % BUCKETS];
 
+	conn_touch(c);
 	if (c->host && conn_leaves)
 		conn_leaves(c);
 	conn_reset(c);
@@ -150,6 +156,7 @@ static void mark_dirty(struct conn *c)
 /* Room for n more bytes of output. */
 static uint8_t *out_room(struct conn *c, size_t n)
 {
+	conn_touch(c);
 	if (c->out_end + n > c->out_size) {
 		if (c->out_at > 0) {
 			memmove(c->out, c->out + c->out_at, conn_queued(c));
@@ -215,6 +222,7 @@ void conn_event(struct conn *c, const char *path, const char *token, domid cause
 
 void conn_sent(struct conn *c, size_t n)
 {
+	conn_touch(c);
 	c->out_at += (uint32_t)n;
 	c->out_done += n;
 	c->ring.rsp_prod += (uint32_t)n;
@@ -280,6 +288,7 @@ void conn_input(struct conn *c, const void *data, size_t n)
 	const uint8_t *bytes = data;
 	size_t used;
 
+	conn_touch(c);
 	c->ring.req_cons += (uint32_t)n;
 	while (c->in_len > 0 && !c->dead) { /* complete what came in parts */
 		size_t part = lacking(c) < n ? lacking(c) : n;

@@ -52,6 +52,7 @@ int domain_introduce(domid id, uint64_t gfn, uint32_t port)
 			d->conn = conn_new(id, id, true);
 			d->conn->ring = start;
 		}
+		conn_touch(d->conn);
 		d->conn->ring.port = start.port;
 	}
 	watch_fire_special("@introduceDomain", id);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "journal.h"
 #include "tree.h"
+#include "upgrade.h"
 
 #define MAGIC   0x31304c4e524a524bull /* "KRJRNL01" */
 #define STEP    (64u * 1024)          /* files grow by this */
@@ -328,28 +329,72 @@ bool journal_is_long(void)
 	return records > LONG && records > head(now)->state_len / 4;
 }
 
-void journal_save(const void *state, size_t len)
-{
-	struct file *next = now == &files[0] ? &files[1] : &files[0];
-	uint64_t version = now ? head(now)->version + 1 : 1, first;
-	struct file *old = now;
+/* What is being saved: the state goes into the file that is not valid, then the records since it was begun. */
+static struct {
+	struct file *to;
+	struct sink sink;
+	uint64_t from, copied; /* records: the first one, and up to where they are copied */
+} saving;
 
-	clear(next);
-	first = round_up(sizeof(struct header) + len, 16);
-	if (!kept || !extend(next, first + STEP / 2)) {
-		if (kept)
-			stop_keeping();
-		return;
+static bool grow(struct sink *sink, size_t n)
+{
+	if (!extend(saving.to, sizeof(struct header) + sink->len + n)) {
+		sink->failed = true;
+		return false;
 	}
-	head(next)->magic = MAGIC;
-	head(next)->state_len = len;
-	head(next)->first = first;
-	memcpy(next->map + sizeof(struct header), state, len);
-	__atomic_store_n(&head(next)->version, version, __ATOMIC_RELEASE);
-	now = next;
-	tail = first;
+	sink->size = saving.to->size - sizeof(struct header);
+	return true;
+}
+
+bool journal_is_kept(void)
+{
+	return kept;
+}
+
+struct sink *journal_save_begin(void)
+{
+	saving.to = now == &files[0] ? &files[1] : &files[0];
+	clear(saving.to);
+	saving.sink = (struct sink){ .bytes = saving.to->map + sizeof(struct header), .grow = grow };
+	saving.from = saving.copied = now ? tail : 0;
+	return &saving.sink;
+}
+
+static void become_valid(uint64_t first)
+{
+	struct file *old = now;
+	struct header *h = head(saving.to);
+
+	h->magic = MAGIC;
+	h->state_len = saving.sink.len;
+	h->first = first;
+	__atomic_store_n(&h->version, old ? head(old)->version + 1 : 1, __ATOMIC_RELEASE);
+	now = saving.to;
+	tail = first + (saving.copied - saving.from);
 	if (old)
 		clear(old);
+}
+
+bool journal_save_end(size_t bytes)
+{
+	uint64_t first = round_up(sizeof(struct header) + saving.sink.len, 16);
+	uint64_t left = now ? tail - saving.copied : 0;
+
+	if (kept && (saving.sink.failed ||
+		     !extend(saving.to, first + (saving.copied - saving.from) + left + STEP / 2)))
+		stop_keeping();
+	if (!kept)
+		return true;
+	if (bytes > left)
+		bytes = left;
+	if (bytes)
+		memcpy(saving.to->map + first + (saving.copied - saving.from),
+		       now->map + saving.copied, bytes);
+	saving.copied += bytes;
+	if (bytes < left)
+		return false;
+	become_valid(first);
+	return true;
 }
 
 size_t journal_size(void)

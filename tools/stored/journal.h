@@ -2,10 +2,10 @@
 /*
  * The journal: what the store was told, in shared memory that outlives the process.
  *
- * Two files take turns. Each begins with a saved state (upgrade.c); behind it stand records, one for each input of
+ * Two files take turns. Each begins with a saved state (upgrade_save.c); behind it stand records, one for each input of
  * the store. A process that finds them loads the state and plays the records again (journal_replay): the store is then as
  * it was when its predecessor ended, however that ended. When there are more records than they are
- * worth the state is saved in the other file, which becomes the valid one by a single store.
+ * worth the state is saved in the other file, in steps; that becomes the valid one by a single store.
  *
  * A record is there once its length is. Bytes that the kernel moves at the same time (recv, send) are moved with
  * the kernel writing their number into the file as well (struct in_flight), so there is no moment at which
@@ -40,7 +40,7 @@ struct record {
 
 /*
  * Take two empty or earlier used files. True when they hold a state: then load and replay. Else the caller
- * saves the first one (journal_save).
+ * saves the first one.
  */
 bool journal_open(const int fd[2]);
 /* The saved state. */
@@ -75,7 +75,14 @@ bool journal_result(void *answer, size_t size);
 
 /* Is it time to save the state? */
 bool journal_is_long(void);
-void journal_save(const void *state, size_t len);
+/*
+ * Save the state of this moment: write it into the sink (upgrade.h), meanwhile records are appended as ever; then call
+ * journal_save_end() until it is true. Each call copies so many bytes of the records that were appended since; the last one makes the new
+ * file the valid one, or says that there is no space and keeps nothing any more.
+ */
+struct sink *journal_save_begin(void);
+bool journal_save_end(size_t bytes);
+bool journal_is_kept(void);
 /* Bytes in use. */
 size_t journal_size(void);
 

@@ -173,6 +173,7 @@ static const char *run_dir(void)
 static void open_state(void)
 {
 	char path[256];
+	bool held;
 
 	mkdir(run_dir(), 0755);
 	for (int i = 0; i < 2; i++) {
@@ -181,7 +182,11 @@ static void open_state(void)
 		if (setup.state[i] < 0)
 			daemon_die(path);
 	}
-	if (flock(setup.state[0], LOCK_EX | LOCK_NB) < 0) {
+	/* One that was killed just now lets go when the kernel has taken it apart. */
+	for (int tries = 0; (held = flock(setup.state[0], LOCK_EX | LOCK_NB) < 0) && tries < 20;
+	     tries++)
+		usleep(100 * 1000);
+	if (held) {
 		fprintf(stderr, "kr-stored: another one serves %s\n", run_dir());
 		exit(1);
 	}

@@ -176,6 +176,8 @@ static int join_txn(struct request *r)
 	r->txn = txn_find(r->conn, r->m->tx_id);
 	if (!r->txn)
 		return -ENOENT;
+	if (r->m->type != XS_TRANSACTION_END)
+		txn_catch_up(r->conn, r->txn);
 	return is_logged(r) ? txn_may_grow(r->conn, r->txn) : 0;
 }
 

@@ -335,19 +335,16 @@ bool ring_domain_exists(unsigned id)
 	return hcall && hcall_domains(hcall, id, &info, 1) == 1 && info.id == id && !info.dying;
 }
 
-bool ring_domains(char state[DOMAINS])
+bool ring_domains(void (*is)(domid id, char state))
 {
 	struct hcall_domain info[64];
 	unsigned first = 0;
 	int n;
 
-	memset(state, 0, DOMAINS);
 	while ((n = hcall_domains(hcall, first, info, 64)) > 0) {
 		for (int i = 0; i < n; i++)
 			if (info[i].id < DOMAINS)
-				state[info[i].id] = info[i].dying      ? 'd'
-						    : info[i].shutdown ? 's'
-								       : 'r';
+				is(info[i].id, info[i].dying ? 'd' : info[i].shutdown ? 's' : 'r');
 		first = info[n - 1].id + 1u;
 	}
 	return n == 0;

@@ -35,7 +35,7 @@ void ring_notify(struct conn *c);
 int ring_pending(void);
 #define RING_VIRQ 0x10000
 bool ring_domain_exists(unsigned id);
-/* What Xen says of a range of domains; state is 0 (none), 'r', 's' or 'd'. False: it cannot be asked. */
-bool ring_domains(char state[DOMAINS]);
+/* Calls is() for each domain that Xen knows: state is 'd' (dying), 's' (shut down) or 'r'. False: it cannot be asked. */
+bool ring_domains(void (*is)(domid id, char state));
 
 #endif

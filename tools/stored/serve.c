@@ -21,7 +21,10 @@
 #include "serve.h"
 #include "upgrade.h"
 
-#define CHUNK        4096 /* bytes read from one connection in one round */
+#define CHUNK 4096 /* bytes read from one connection in one round */
+#define SAVE_STEP \
+	8192 /* bytes of a state that are written between two inputs: more than an input is long */
+#define MANY         64 /* connections and transactions whose memory is worth giving back */
 #define FORGIVE_SECS 10 /* how long a peer that takes nothing holds up whoever causes its events */
 
 /* A socket's descriptor and events; a ring has only its place in the queue. */
@@ -49,7 +52,9 @@ struct introduced {
 
 static struct setup *setup;
 static struct event_base *base;
-static struct event rings_event;
+static struct event rings_event, save_event;
+static const struct timeval
+    at_once; /* after whatever else is there; an event_active() would come before */
 static struct link *ring_queue, **ring_queue_tail = &ring_queue;
 static int exit_status = -1;
 static char *new_program;
@@ -86,7 +91,7 @@ static void queue_ring(struct conn *c)
 	l->next = NULL;
 	*ring_queue_tail = l;
 	ring_queue_tail = &l->next;
-	event_active(&rings_event, EV_TIMEOUT, 0);
+	event_add(&rings_event, &at_once);
 }
 
 static int host_introduce(domid id, uint64_t gfn, uint32_t port, struct ring_state *start)
@@ -295,13 +300,52 @@ static void resume_readers(void)
 		}
 }
 
-static void save(void)
-{
-	size_t len;
-	void *state = upgrade_save(&len);
+/* ---- saving the state, in steps ---------------------------------------------------------------------- */
 
-	journal_save(state, len);
-	free(state);
+static enum { NOT_SAVING, SAVING_STATE, SAVING_RECORDS } saving;
+static struct sink *state_sink;
+
+static void begin_saving(void)
+{
+	state_sink = journal_save_begin();
+	upgrade_begin(state_sink);
+	saving = SAVING_STATE;
+}
+
+static void save_some(size_t bytes)
+{
+	if (saving == SAVING_STATE) {
+		if (!upgrade_step(bytes) && !state_sink->failed && journal_is_kept())
+			return;
+		upgrade_end();
+		saving = SAVING_RECORDS;
+	} else if (saving == SAVING_RECORDS && journal_save_end(bytes)) {
+		saving = NOT_SAVING;
+	}
+}
+
+/* At once: nobody is served yet, or not any more. */
+static void save_all(void)
+{
+	while (saving)
+		save_some(SIZE_MAX / 2);
+	begin_saving();
+	while (saving)
+		save_some(SIZE_MAX / 2);
+}
+
+/* What many connections and transactions took goes back to the system when a quarter of them have ended. */
+static void give_back(void)
+{
+	static uint32_t most;
+	uint32_t n = nr_conns + nr_txns;
+
+	if (n > most)
+		most = n;
+	if (most < MANY || n > most - most / 4)
+		return;
+	malloc_trim(0);
+	most = n;
 }
 
 /* The end of each turn of the loop. */
@@ -318,10 +362,21 @@ static void settle(void)
 		resume_readers();
 		flush();
 	}
-	if (journal_is_long() || exit_status == EXIT_UPGRADE)
-		save();
+	if (!saving && journal_is_long())
+		begin_saving();
+	save_some(SAVE_STEP);
+	if (saving) /* also when nobody asks for anything */
+		event_add(&save_event, &at_once);
+	if (exit_status == EXIT_UPGRADE)
+		save_all();
+	give_back();
 	if (exit_status >= 0)
 		event_base_loopbreak(base);
+}
+
+static void save_more(int fd, short what, void *context)
+{
+	settle();
 }
 
 static void socket_readable(int fd, short what, void *context)
@@ -450,11 +505,19 @@ static void serve_rings(int fd, short what, void *context)
 	settle();
 }
 
+static void domain_is(domid id, char state)
+{
+	struct domain *d = domain_find(id);
+
+	if (d)
+		d->state = state;
+}
+
 static void ask_xen(void)
 {
-	static char state[DOMAINS];
-
-	if (!ring_domains(state)) {
+	for (struct domain *d = domains; d; d = d->next)
+		d->state = 0;
+	if (!ring_domains(domain_is)) {
 		log_line("cannot ask Xen for its domains");
 		return;
 	}
@@ -464,11 +527,11 @@ static void ask_xen(void)
 		next = d->next; /* d may go */
 		if (!d->introduced || id == 0)
 			continue;
-		if (state[id] == 0 || state[id] == 'd') {
+		if (d->state == 0 || d->state == 'd') {
 			journal_append(REC_GONE, id, NULL, 0);
 			domain_gone(id);
 			next = domains; /* others that were only owners may have gone with it */
-		} else if (state[id] == 's' && !d->shutdown) {
+		} else if (d->state == 's' && !d->shutdown) {
 			journal_append(REC_SHUT_DOWN, id, NULL, 0);
 			domain_shut_down(id);
 		}
@@ -709,11 +772,12 @@ int serve(struct setup *s)
 	store_log = log_to;
 	conn_leaves = ring_leaves;
 	signal(SIGPIPE, SIG_IGN);
-	mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* a saved state's memory goes back at once */
+	mallopt(M_MXFAST, 0); /* what is freed is joined at once: the heap does not creep */
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = (uint64_t)getpid();
 	base = event_base_new();
 	event_assign(&rings_event, base, -1, 0, serve_rings, NULL);
+	event_assign(&save_event, base, -1, 0, save_more, NULL);
 	ring_init(s);
 	store_init(seed, &host);
 	recovered = recover();
@@ -728,7 +792,7 @@ int serve(struct setup *s)
 	}
 	match_sockets();
 	drop_privileges();
-	save();
+	save_all();
 	start_loop(&clients, &ports, &term, &timer);
 	log_line("serving%s: %u connections", recovered ? " again" : "", nr_conns);
 	control_send(s->control, CONTROL_READY, 0, -1, NULL);

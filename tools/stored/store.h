@@ -43,6 +43,7 @@ struct domain {
 	bool shutdown;    /* @releaseDomain has told of it */
 	bool has_target;  /* acts for target as well (SET_TARGET) */
 	bool over_memory; /* says so once, until it is below again */
+	char state;       /* the surroundings': what Xen said last */
 	domid target;
 	uint32_t nodes;
 	uint32_t watches;
@@ -123,13 +124,23 @@ struct conn {
 
 	struct conn *next, *prev; /* all connections */
 	struct conn *next_in_bucket;
-	void *host; /* the surroundings' */
-	bool dirty; /* on the list of those with fresh output */
+	void *host;     /* the surroundings' */
+	uint32_t saved; /* the last save of the state (upgrade_save.c) that it is in, or came after */
+	bool dirty;     /* on the list of those with fresh output */
 	struct conn *next_dirty;
 };
 
 extern struct conn *conns;
 extern uint32_t nr_conns;
+
+/* A state being saved must have a connection as it was when that began: before it changes it is written. */
+extern uint32_t conn_saves; /* saves that were begun */
+extern void (*conn_save)(struct conn *c);
+static inline void conn_touch(struct conn *c)
+{
+	if (c->saved != conn_saves)
+		conn_save(c);
+}
 
 /* Told of a connection that is about to be freed and still has ->host. */
 extern void (*conn_leaves)(struct conn *c);
@@ -206,6 +217,8 @@ struct txn_share {
 struct txn {
 	uint32_t id;
 	struct node *base, *root;
+	bool behind; /* its one change is not in root */
+	bool failed; /* what it was answered is not so any more: it ends with EAGAIN */
 	struct txn_entry *entries;
 	uint32_t nr_entries, last_change; /* entries up to the last one that changed something */
 	struct txn_share *shares;         /* what it changes of what domains own */
@@ -214,12 +227,15 @@ struct txn {
 	struct txn *next;
 };
 
+extern uint32_t nr_txns; /* of all connections */
 int txn_start(struct conn *c, uint32_t *id);
 int txn_end(struct conn *c, uint32_t id, bool commit);
 struct txn *txn_find(struct conn *c, uint32_t id);
 void txn_end_all(struct conn *c);
 /* May another request be part of it? 0 or an error. */
 int txn_may_grow(struct conn *c, const struct txn *t);
+/* Before a request of the transaction is carried out: its tree has all that it changed. */
+void txn_catch_up(struct conn *c, struct txn *t);
 void txn_log(struct conn *c, struct txn *t, uint32_t type, const char *payload, uint32_t len,
 	     uint64_t answer, bool changed);
 struct tree_ledger txn_ledger(struct txn *t);

@@ -111,7 +111,7 @@ static void name_put(struct name *n)
 
 /* ---- the trie of children ------------------------------------------------------------------------ */
 
-#define LEVELS 7
+#define LEVELS 8
 
 uint32_t tree_hash(const void *data, size_t len)
 {
@@ -193,7 +193,7 @@ static struct trie *trie_own(struct trie *t)
 
 static unsigned bits_at(uint32_t hash, unsigned level)
 {
-	return (hash >> (5 * level)) & 31;
+	return (hash >> (4 * level)) & 15;
 }
 
 static unsigned index_of(uint32_t map, unsigned bit)

@@ -4,7 +4,7 @@
  *
  * A node that only one tree can reach is changed in place; one that a snapshot shares is copied first, and
  * so are the nodes above it. What a change costs is the length of its path, whatever the tree's size
- * and however many snapshots there are. Children hang in a hash trie of 32 ways, which is shared and copied in
+ * and however many snapshots there are. Children hang in a hash trie of 16 ways, which is shared and copied in
  * the same manner.
  *
  *	root --> node { name, value, perms, kids } --> trie --> trie --> node ...
@@ -56,7 +56,7 @@ struct node {
 	uint32_t refs;
 	uint32_t nr_kids;
 	uint32_t kids_bytes; /* of all children's names, each with its 0: what DIRECTORY answers */
-	uint32_t mark;       /* the saved state's number for this node (upgrade.c) */
+	uint32_t mark;       /* the saved state's number for this node (upgrade_save.c) */
 	uint64_t generation; /* unique; new when value, permissions or the set of children change */
 	uint64_t kids_generation; /* the same for the set of children alone */
 	uint64_t domains; /* bit d % 64 for each domain but 0 that a permission in this subtree names; may

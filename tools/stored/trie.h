@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The trie of a node's children, for tree.c and for whoever saves and loads trees (upgrade.c).
+ * The trie of a node's children, for tree.c and for whoever saves and loads trees (upgrade_save.c).
  *
- * Five bits of the name's hash a level. A slot holds a node or, its lowest bit set, a deeper trie. Where
+ * Four bits of the name's hash a level: wider ones make each change copy more. A slot holds a node or, its lowest bit set, a deeper trie. Where
  * the hash is used up, names with one hash stand in a row and map is unused.
  */
 #ifndef STORED_TRIE_H
@@ -12,7 +12,7 @@
 
 struct trie {
 	uint32_t refs;
-	uint32_t map; /* which of the 32 values have a slot */
+	uint32_t map; /* which of the 16 values have a slot */
 	uint32_t n;
 	uint32_t mark; /* as a node's */
 	uintptr_t slot[];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transactions. Starting one takes a reference to the tree; what it changes goes into a tree of its own that shares
- * all else. It keeps its requests and a digest of each answer.
+ * all else. It keeps its requests and a digest of each answer; while it has made one change only, as many never make more, that
+ * request alone, without a tree, which its next request makes again (txn_catch_up).
  *
  * At its end, when the store's tree is still the one it began with, its tree becomes the store's. Otherwise
  * its requests are made again, on the tree of now: when each gets the answer that it got before, the tree
@@ -13,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "store.h"
+
+uint32_t nr_txns;
 
 struct txn *txn_find(struct conn *c, uint32_t id)
 {
@@ -47,6 +50,7 @@ int txn_start(struct conn *c, uint32_t *id)
 	t->next = c->txns;
 	c->txns = t;
 	d->transactions++;
+	nr_txns++;
 	account(c, t, sizeof(*t));
 	*id = t->id;
 	return 0;
@@ -61,6 +65,7 @@ static void txn_free(struct conn *c, struct txn *t)
 		at = &(*at)->next;
 	*at = t->next;
 	d->transactions--;
+	nr_txns--;
 	account(c, t, -(long)t->memory);
 	for (uint32_t i = 0; i < t->nr_entries; i++)
 		free(t->entries[i].payload);
@@ -109,20 +114,56 @@ static bool is_known(const struct txn *t, const struct txn_entry *e)
 	return false;
 }
 
+/* Which entry is the first change? There is one. */
+static struct txn_entry *first_change(struct txn *t)
+{
+	struct txn_entry *e = t->entries;
+
+	while (!e->changed)
+		e++;
+	return e;
+}
+
+static void drop_tree(struct txn *t)
+{
+	tree_put(t->root);
+	t->root = tree_get(t->base);
+	free(t->shares);
+	t->shares = NULL;
+	t->nr_shares = 0;
+	t->behind = true;
+}
+
+void txn_catch_up(struct conn *c, struct txn *t)
+{
+	struct txn_entry *e;
+
+	if (!t->behind)
+		return;
+	t->behind = false;
+	e = first_change(t);
+	if (proto_try(c, t, e) != e->answer) /* a quota, perhaps, allows it no longer */
+		t->failed = true;
+}
+
 void txn_log(struct conn *c, struct txn *t, uint32_t type, const char *payload, uint32_t len,
 	     uint64_t answer, bool changed)
 {
 	struct txn_entry e = { type, len, answer, changed, NULL };
 	char *copy = must_alloc(len + 1);
+	bool first;
 
 	memcpy(copy, payload, len + 1);
 	e.payload = copy;
+	first = changed && t->last_change == 0;
 	if (!changed && is_known(t, &e)) {
 		free(copy);
 		return;
 	}
 	txn_restore_entry(t, &e);
 	account(c, t, (long)(sizeof(e) + len + 1));
+	if (first)
+		drop_tree(t);
 }
 
 /* ---- what it changes ----------------------------------------------------------------------------------- */
@@ -237,7 +278,7 @@ static int txn_commit(struct conn *c, struct txn *t)
 
 	if (t->last_change == 0 && t->base == store_root)
 		return 0;
-	if (t->base != store_root && !redo(c, t))
+	if (t->failed || ((t->behind || t->base != store_root) && !redo(c, t)))
 		return -EAGAIN;
 	before = tree_get(store_root);
 	take_root(t);

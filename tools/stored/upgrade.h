@@ -5,10 +5,32 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* Everything in the store; the caller frees it. */
+/* Where a state is written. */
+struct sink {
+	uint8_t *bytes;
+	size_t len, size;                          /* what is written, and what there is room for */
+	bool (*grow)(struct sink *sink, size_t n); /* make room for n bytes more, or fail */
+	bool failed;                               /* set by grow */
+};
+
+/*
+ * Write the store of this moment, in steps between which it may be used; one at a time. The sink stays until
+ * upgrade_end(), which gives up what is not written, if anything; the caller frees its bytes.
+ */
+void upgrade_begin(struct sink *sink);
+/* Write so many bytes and the rest of what was begun. True: that was all. */
+bool upgrade_step(size_t bytes);
+void upgrade_end(void);
+
+/* Everything at once; the caller frees it. Not while there are steps to do. */
 void *upgrade_save(size_t *len);
 /* Into a store that store_init has just made. False: not a state, or of an unknown version. */
 bool upgrade_load(const void *state, size_t len);
+
+/* The parts of a state behind its beginning. */
+enum state_part { STATE_END, STATE_NODE, STATE_TRIE, STATE_ROOT, STATE_CONN };
+extern const char state_magic[8];
 
 #endif
