@@ -361,6 +361,12 @@ void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count, uin
 	return NULL;
 }
 
+int xengnttab_grant_copy(xengnttab_handle *xgt, uint32_t count, xengnttab_grant_copy_segment_t *segs)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
 int xengnttab_unmap(xengnttab_handle *xgt, void *start, uint32_t count)
 {
 	return munmap(start, PAGE);

@@ -513,29 +513,47 @@ static void domain_is(domid id, char state)
 		d->state = state;
 }
 
+static void shut_down(domid id)
+{
+	journal_append(REC_SHUT_DOWN, id, NULL, 0);
+	domain_shut_down(id);
+}
+
+/* The n domains that are gone; with one, others that were only owners may go. */
+static void forget(uint32_t n)
+{
+	domid *gone = n ? must_alloc(n * sizeof(*gone)) : NULL;
+	uint32_t i = 0;
+
+	for (struct domain *d = domains; d && i < n; d = d->next)
+		if (d->introduced && d->id != 0 && (d->state == 0 || d->state == 'd'))
+			gone[i++] = d->id;
+	while (i > 0) {
+		journal_append(REC_GONE, gone[--i], NULL, 0);
+		domain_gone(gone[i]);
+	}
+	free(gone);
+}
+
 static void ask_xen(void)
 {
+	uint32_t n = 0;
+
 	for (struct domain *d = domains; d; d = d->next)
 		d->state = 0;
 	if (!ring_domains(domain_is)) {
 		log_line("cannot ask Xen for its domains");
 		return;
 	}
-	for (struct domain *d = domains, *next; d; d = next) {
-		domid id = d->id;
-
-		next = d->next; /* d may go */
-		if (!d->introduced || id == 0)
+	for (struct domain *d = domains; d; d = d->next) {
+		if (!d->introduced || d->id == 0)
 			continue;
-		if (d->state == 0 || d->state == 'd') {
-			journal_append(REC_GONE, id, NULL, 0);
-			domain_gone(id);
-			next = domains; /* others that were only owners may have gone with it */
-		} else if (d->state == 's' && !d->shutdown) {
-			journal_append(REC_SHUT_DOWN, id, NULL, 0);
-			domain_shut_down(id);
-		}
+		if (d->state == 0 || d->state == 'd')
+			n++;
+		else if (d->state == 's' && !d->shutdown)
+			shut_down(d->id);
 	}
+	forget(n);
 }
 
 static void port_event(int fd, short what, void *context)
