@@ -38,6 +38,8 @@ def pytest_collection_modifyitems(config, items):
         if stem not in ("test_boot", "test_guests") and not item.get_closest_marker("xdist_group"):
             makes = stem.startswith(("test_kr", "test_run", "test_stored"))
             item.add_marker(pytest.mark.xdist_group("tools" if makes else stem))
+    # Those that stay together take longest: they go first, and single boots fill what is left of each process's time.
+    items.sort(key=lambda item: not item.path.stem.startswith(("test_xl", "test_kr", "test_run", "test_stored")))
     full = config.getoption("--full")
     out = [i for i in items if (i.get_closest_marker("full") and not full) or elsewhere(i)]
     items[:] = [i for i in items if i not in out]
