@@ -139,11 +139,19 @@ static bool mapped_now(const struct vcpu *v, gpa_t a, bool write, bool execute)
 
 	if (!mfn_valid(e.mfn))
 		return false;
-	if (write && e.type == P2M_LOGDIRTY)
-		return p2m_log_fault(v->domain, gpa_to_gfn(a));
 	if (execute)
 		return p2m_type_is_ram(e.type);
 	return !write || p2m_type_writable(e.type) || e.type == P2M_MMIO_DIRECT;
+}
+
+/* Was only the log of writes in the way? Of the CPU's own writes to tables too (FEAT_HAFDBS): another vCPU's may just have met it. */
+static bool logged(struct vcpu *v, gpa_t a, bool walk)
+{
+	enum p2m_type t = p2m_lookup(v->domain, gpa_to_gfn(a)).type;
+
+	if (t == P2M_LOGDIRTY)
+		p2m_log_fault(v->domain, gpa_to_gfn(a));
+	return t == P2M_LOGDIRTY || (walk && t == P2M_RAM_RW);
 }
 
 /* The guest physical address of an abort; HPFAR_EL2 is not always valid (D17.2.64). */
@@ -169,6 +177,8 @@ void data_abort(struct vcpu *v, uint64_t esr)
 	if ((kind == FSC_TRANSLATION || kind == FSC_PERMISSION) && abort_address(esr, far, &a)) {
 		bool walk = esr & ISS_S1PTW;
 
+		if (kind == FSC_PERMISSION && (write || walk) && logged(v, a, walk))
+			return;
 		if (kind == FSC_TRANSLATION && !walk && (esr & ISS_ISV) &&
 		    emulate_syndrome(v, esr, a))
 			return;
@@ -191,6 +201,8 @@ void instruction_abort(struct vcpu *v, uint64_t esr)
 	if ((kind == FSC_TRANSLATION || kind == FSC_PERMISSION) && abort_address(esr, far, &a)) {
 		bool walk = esr & ISS_S1PTW;
 
+		if (kind == FSC_PERMISSION && walk && logged(v, a, true))
+			return;
 		if (!(walk && kind == FSC_PERMISSION) && mapped_now(v, a, false, !walk))
 			return;
 	}

@@ -275,7 +275,8 @@ void guest_enter(struct sim_cpu *c, struct vcpu *v)
 		struct p2m_entry e = p2m_lookup(v->domain, gpa_to_gfn(g->io.addr));
 
 		if (g->io.write && e.type == P2M_LOGDIRTY) {
-			g->retry = p2m_log_fault(v->domain, gpa_to_gfn(g->io.addr));
+			p2m_log_fault(v->domain, gpa_to_gfn(g->io.addr));
+			g->retry = true;
 			break;
 		}
 		g->retry = g->io.write ? p2m_type_writable(e.type)

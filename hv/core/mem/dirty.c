@@ -135,19 +135,16 @@ static void mark_held(struct domain *d, gfn_t g, const uint64_t *only)
 	}
 }
 
-bool p2m_log_fault(struct domain *d, gfn_t g)
+void p2m_log_fault(struct domain *d, gfn_t g)
 {
 	struct p2m *p = &d->p2m;
-	bool may = false;
 	unsigned level = 0;
 	pte_t *slot;
 
 	lock_take(&d->p2m.lock);
-	if (g.n < p->end) {
-		slot = p2m_descend(p, g, &level);
-		may = *slot && arch_pte_type(*slot, level) == P2M_LOGDIRTY;
-	}
-	if (may) {
+	slot = g.n < p->end ? p2m_descend(p, g, &level) : NULL;
+	/* Another vCPU may have been here just before. */
+	if (slot && *slot && arch_pte_type(*slot, level) == P2M_LOGDIRTY) {
 		/* A superpage that cannot be split counts as written whole. */
 		if (level && p->log && !p2m_make_slot(d, g, 0, &slot))
 			level = 0;
@@ -157,7 +154,6 @@ bool p2m_log_fault(struct domain *d, gfn_t g)
 		arch_p2m_widened(&p->view, g, p2m_span(level));
 	}
 	lock_release(&d->p2m.lock);
-	return may;
 }
 
 /* ---- beginning and end ---------------------------------------------------------------------------------- */

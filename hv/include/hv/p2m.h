@@ -148,7 +148,7 @@ MUST_USE int p2m_log_stop_step(struct domain *d, uint64_t *next);
 MUST_USE int p2m_log_take(struct domain *d, gfn_t g, unsigned n, bool clear, uint64_t *bits);
 /* [g, g + n) was written, or is about to be by somebody who holds a reference already. Nothing happens while not logged. No lock. */
 void p2m_log_mark(struct domain *d, gfn_t g, uint64_t n);
-/* The guest cannot write `g`. True: now it can, because only the log was in the way. */
-MUST_USE bool p2m_log_fault(struct domain *d, gfn_t g);
+/* The guest could not write `g`, where there was LOGDIRTY: afterwards it is to try again, for that is not in its way any more. */
+void p2m_log_fault(struct domain *d, gfn_t g);
 
 #endif

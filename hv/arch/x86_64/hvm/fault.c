@@ -27,8 +27,10 @@ void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code)
 		return;
 	if (e.type == P2M_MMIO_DIRECT && !(code & NPF_FETCH)) /* a window has just come here */
 		return;
-	if (e.type == P2M_LOGDIRTY && p2m_log_fault(d, gpa_to_gfn(pa)))
+	if (e.type == P2M_LOGDIRTY) {
+		p2m_log_fault(d, gpa_to_gfn(pa));
 		return;
+	}
 	if (p2m_type_is_ram(e.type) || e.type == P2M_GRANT_RO) {
 		domain_crash(d, "write to read-only memory at %llx", (unsigned long long)pa.a);
 		return;
