@@ -29,11 +29,11 @@ def test_a_new_user_gets_a_guest(arch):
 
 
 def converse(terminal):
-    def type_and_expect(line, *wanted):
+    def type_and_expect(line, *wanted, timeout=-1):
         terminal.delaybeforesend = 0.5
         terminal.send(line)
         for text in wanted:
-            terminal.expect(text)
+            terminal.expect(text, timeout=timeout)
 
     starting = ["This is dom0", "up name=guest"]     # in either order
     while starting:
@@ -49,4 +49,9 @@ def converse(terminal):
     type_and_expect("ping -c 1 10.0.0.1\r", "1 packets received", "debian # ")
     type_and_expect("\x1d", "dom0 # ")
     type_and_expect("kr list\r", r"2  debian +running", "dom0 # ")
+    # The boot-time domain is known too, and its kernel hears what it is asked.
+    type_and_expect("kr shutdown boot-1\r", "d1: guest powered off", timeout=120 * SLOW)
+    type_and_expect("\r", "dom0 # ")
+    type_and_expect("kr top\r", "domains,", "debian")
+    type_and_expect("q", "dom0 # ")
     type_and_expect("poweroff -f\r", pexpect.EOF)

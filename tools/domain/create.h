@@ -65,7 +65,14 @@ MUST_USE bool store_name_free(const struct system *s, const char *name, struct f
  */
 void guest_check(const struct system *s, const struct config *c, const uint8_t *uuid,
 		 struct config_faults *faults);
-/* Everything that is kept about a new domain, and the daemon is told of it. */
+/*
+ * adopt.c: a domain that the hypervisor made when it booted gets what a toolstack would have given it: a name, its folders and, if it asked for one, a ring to the store.
+ * Its console stays the hypervisor's. False: *f; it may have its folders already.
+ */
+struct hcall_domain;
+MUST_USE bool domain_adopt(const struct system *s, const struct hcall_domain *d, const char *name,
+			   struct fault *f);
+/* Everything that is kept about a new domain, and the daemon is told of it: without a console if it has no port, without a ring likewise. */
 MUST_USE bool store_add(const struct system *s, const struct config *c, const struct made *made,
 			struct fault *f);
 /* Everything that is kept about a domain is removed, and the daemon told that it is gone. */

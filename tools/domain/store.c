@@ -39,16 +39,19 @@ static void write_home(struct store_write *w, const struct config *c, const stru
 
 	store_below(w, "/local/domain/%u", made->domid);
 	store_put(w, STORE_GUEST_READS, "", "%s", "");
-	store_put(w, STORE_GUEST_READS, "vm", "/vm/%s", uuid_text(made->uuid, uuid));
+	if (made->console_port) /* else no tool made it (adopt.c), and nothing is there */
+		store_put(w, STORE_GUEST_READS, "vm", "/vm/%s", uuid_text(made->uuid, uuid));
 	store_put(w, STORE_GUEST_READS, "name", "%s", c->name);
 	store_put(w, STORE_GUEST_READS, "domid", "%u", made->domid);
 	store_put(w, STORE_GUEST_READS, "memory/static-max", "%llu",
 		  (unsigned long long)(c->maxmem * KIB_PER_MIB));
 	store_put(w, STORE_GUEST_READS, "memory/target", "%llu",
 		  (unsigned long long)(c->memory * KIB_PER_MIB));
-	store_put(w, STORE_GUEST_READS, "store/port", "%u", made->store_port);
-	store_put(w, STORE_GUEST_READS, "store/ring-ref", "%llu",
-		  (unsigned long long)made->store_gfn);
+	if (made->store_port) {
+		store_put(w, STORE_GUEST_READS, "store/port", "%u", made->store_port);
+		store_put(w, STORE_GUEST_READS, "store/ring-ref", "%llu",
+			  (unsigned long long)made->store_gfn);
+	}
 	for (unsigned i = 0; i < 2; i++)
 		store_put(w, STORE_GUEST_READS, read[i], "%s", "");
 	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
@@ -103,6 +106,8 @@ static void write_all(struct store_write *w, void *arg)
 	const struct home *h = arg;
 
 	write_home(w, h->c, h->made);
+	if (!h->made->console_port)
+		return;
 	write_console(w, h->made);
 	write_vm(w, h->c, h->made);
 }
@@ -116,6 +121,8 @@ bool store_add(const struct system *s, const struct config *c, const struct made
 	if (!store_transaction(s->store, made->domid, write_all, &home))
 		return fault_set(f, F_STORE, "writing to the store about domain %u: %s",
 				 made->domid, strerror(errno));
+	if (!made->store_port)
+		return true;
 	err = client_introduce(s->store, made->domid, made->store_gfn, made->store_port);
 	return !err || fault_set(f, F_STORE, "the store daemon does not take domain %u: %s",
 				 made->domid, strerror(-err));

@@ -166,6 +166,9 @@ int ring_connect(domid id, uint32_t remote_port, uint64_t gfn, struct ring_state
 	start->rsp_prod = r->page->rsp_prod;
 	start->port = r->port;
 	r->page->server_features = FEATURES;
+	/* A domain that booted before there was a ring waits for this to look for it; to others it says nothing. */
+	if (!saved)
+		events_notify(events, r->port);
 	return 0;
 }
 

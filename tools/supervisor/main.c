@@ -405,22 +405,12 @@ static void look_at_all(void)
 
 /* ---- boot-time domains ------------------------------------------------------------------------------- */
 
-static void write_adopted(struct store_write *w, void *arg)
-{
-	const struct hcall_domain *d = arg;
-
-	store_below(w, "/local/domain/%u", d->id);
-	store_put(w, STORE_GUEST_READS, "", "%s", "");
-	store_put(w, STORE_GUEST_READS, "name", "boot-%u", d->id);
-	store_put(w, STORE_GUEST_READS, "domid", "%u", d->id);
-	store_put(w, STORE_GUEST_READS, "memory/target", "%llu", (unsigned long long)d->pages * 4);
-}
-
-/* Domains that the hypervisor made have no UUID and nobody who named them: they get a name, so that tools can speak of them. */
+/* Domains that the hypervisor made have no UUID and nobody who named them: they get a name, so that tools can speak of them, and a way to the store. */
 static void adopt(void)
 {
 	static const uint8_t none[16];
 	struct hcall_domain d[64];
+	struct fault f;
 	char name[32];
 	unsigned next = 1;
 	int n;
@@ -431,8 +421,9 @@ static void adopt(void)
 			    is_left(d[i].id))
 				continue;
 			snprintf(name, sizeof(name), "boot-%u", d[i].id);
-			if (store_transaction(sys.store, d[i].id, write_adopted, &d[i]))
-				happened(d[i].id, name, "found running since boot", NULL, "adopted");
+			if (!domain_adopt(&sys, &d[i], name, &f))
+				say("%s: %s", name, f.text);
+			happened(d[i].id, name, "found running since boot", NULL, "adopted");
 		}
 		next = d[n - 1].id + 1u;
 	}
@@ -553,7 +544,7 @@ int main(int argc, char **argv)
 		fputs(help, stderr);
 		return 2;
 	}
-	if (!system_open(&sys, SYSTEM_STORE, &f))
+	if (!system_open(&sys, SYSTEM_ALL, &f))
 		die("the system", f.text);
 	if (client_watch(sys.store, "@releaseDomain", "gone") ||
 	    client_watch(sys.store, "@introduceDomain", "new"))

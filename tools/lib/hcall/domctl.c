@@ -239,6 +239,15 @@ int hcall_set_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t va
 	return (int)call(h, __HYPERVISOR_hvm_op, HVMOP_set_param, &p, sizeof(p));
 }
 
+int hcall_get_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t *value)
+{
+	struct xen_hvm_param p = { .domid = domid, .index = index };
+	int err = (int)call(h, __HYPERVISOR_hvm_op, HVMOP_get_param, &p, sizeof(p));
+
+	*value = p.value;
+	return err;
+}
+
 long hcall_populate(struct hcall *h, uint16_t domid, const uint64_t *gfn, unsigned n, unsigned order)
 {
 	xen_pfn_t *list = h->ops->buffer(h, n * sizeof(*list));

@@ -53,6 +53,7 @@ MUST_USE int hcall_weight(struct hcall *h, uint16_t domid, uint16_t *weight);
 MUST_USE int hcall_set_weight(struct hcall *h, uint16_t domid, uint16_t weight);
 /* Arm: guest frames that were written here are cleaned to memory. */
 MUST_USE int hcall_cacheflush(struct hcall *h, uint16_t domid, uint64_t gfn, uint64_t n);
+MUST_USE int hcall_get_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t *value);
 MUST_USE int hcall_set_param(struct hcall *h, uint16_t domid, uint32_t index, uint64_t value);
 
 /* n extents of 2^order frames at gfn[]: how many were populated before something failed. */
