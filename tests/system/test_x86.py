@@ -16,7 +16,7 @@ OPTIONS = "console=com1 guest_loglvl=all"
 
 
 @pytest.mark.parametrize("kernel,cpus,vcpus,domains", [("cloud", 2, 1, 1), ("cloud", 1, 2, 2),
-                                                       ("kernel", 2, 2, 2), ("cloud", 4, 4, 1)])
+                                                       ("vmlinux", 2, 2, 2), ("cloud", 4, 4, 1)])
 def test_boot_time_domains(boot, kernel, cpus, vcpus, domains):
     """Each reaches its shell and says what it was given; no warning of its kernel's is about us."""
     names = ["one", "two"][:domains]
