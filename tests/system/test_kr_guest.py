@@ -115,6 +115,41 @@ def test_what_is_refused_in_dom0(dom0, nothing_is_left):
         dom0, "create /tmp/b.cfg \"vif=['bridge=nobridge']\"")
 
 
+def test_wrong_set_ups_have_one_line_each(dom0, nothing_is_left):
+    """What only a running system can show; files and their keys are in tests/config and test_kr.py."""
+    dom0.ok("config w \"disk=['/guest/disk.img,raw,xvda,w']\"; kr create -p /tmp/w.cfg; : >/tmp/empty; head -c 5000 /guest/vmlinuz >/tmp/short", 60)
+    uuid = kr(dom0, "list -l w")["domains"][0]["uuid"]
+    for overrides, reason in [
+            ("", "NAME_TAKEN"), ("\"uuid='%s'\"" % uuid, "UUID_TAKEN"), ("", "DISK_SHARED"), ("memory=100000", "HOST_MEMORY"),
+            ("\"kernel='/nowhere'\"", "FILE_MISSING"), ("\"kernel='/tmp'\"", "FILE_KIND"), ("\"kernel='/tmp/empty'\"", "FILE_EMPTY"),
+            ("\"kernel='/guest/disk.img'\"", "KERNEL_FORMAT"), ("\"kernel='/tmp/short'\"", "KERNEL_TRUNCATED"),
+            ("\"ramdisk='/nowhere'\"", "FILE_MISSING"), ("\"ramdisk='/tmp/empty'\"", "FILE_EMPTY"),
+            ("\"disk=['/nowhere,raw,xvda,w']\"", "DISK_MISSING"), ("\"disk=['/dev/null,raw,xvda,w']\"", "DISK_KIND"),
+            ("\"disk=['/tmp/empty,raw,xvda,w']\"", "DISK_EMPTY"), ("\"vif=['bridge=none']\"", "NO_BRIDGE"),
+            ("\"vif=['gatewaydev=none,ip=10.7.0.2']\"", "NO_INTERFACE"), ("vcpus=4000", "CONFIG_VALUE")]:
+        text = refused(dom0, "create /tmp/w.cfg " + overrides)
+        assert "[%s]" % reason in text, (overrides, text)
+        assert all(line.startswith("kr: ") for line in text.splitlines()), text
+    dom0.ok("kr destroy w")
+    # Two at once: one of them is made.
+    first, second = (int(n) for n in dom0.ok(
+        "(kr create -p /tmp/w.cfg 2>/tmp/1; echo $? >/tmp/1.status) & kr create -p /tmp/w.cfg 2>/tmp/2; echo $?; wait; "
+        "cat /tmp/1.status", 120).split()[-2:])
+    assert sorted((first, second)) == [0, 1]
+    assert "NAME_TAKEN" in dom0.ok("cat /tmp/1 /tmp/2")
+    dom0.ok("kr destroy w")
+    # Nobody but root; no store daemon, and no other way to one.
+    assert "PRIVILEGE" in dom0.run("su nobody -c 'kr list'")[1]
+    dom0.ok("mkdir -p /tmp/some; cp -a /dev/xen/privcmd /dev/xen/hypercall /tmp/some")
+    assert "[NO_STORE]" in dom0.run(
+        "unshare -m sh -c 'mount --bind /tmp/some /dev/xen && XENSTORED_PATH=/nowhere kr create /tmp/w.cfg'")[1]
+    dom0.ok("rm -r /tmp/some /tmp/empty /tmp/short")
+
+
+def test_top_is_live(dom0):
+    assert dom0.terminal("env TERM=vt100 kr top", [("", "domains,"), ("", "Domain-0"), ("m", ""), ("q", "")], 60) == 0
+
+
 def test_a_disk_has_one_writer(dom0, nothing_is_left):
     """A file by whatever name, a loop device, another guest's or dom0's own."""
     dom0.ok("config b \"disk=['/guest/disk.img,raw,xvda,w']\"; kr create -p /tmp/b.cfg; ln -sf disk.img /guest/link", 60)
