@@ -286,6 +286,10 @@ static void control_registers_are_named(void **unused)
 	e.gpr[0] = 0;
 	assert_int_equal(emulate(&e), EMUL_DONE);
 	assert_int_equal(written_cr, 0x80000011);
+	e = one("\x0f\x22\x61", 3, 64); /* mov cr4, rcx, with a mod that is ignored */
+	assert_int_equal(emulate(&e), EMUL_DONE);
+	assert_int_equal(which_cr, 4);
+	assert_int_equal(e.rip, 3);
 	e = one("\x0f\x20\xe1", 3, 64); /* mov rcx, cr4 */
 	assert_int_equal(emulate(&e), EMUL_DONE);
 	assert_int_equal(e.gpr[1], cr0);

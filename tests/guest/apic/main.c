@@ -26,9 +26,39 @@ static void counted(unsigned vector)
 static void other(unsigned cpu)
 {
 	apic_on();
+	mmio_write32(APIC + APIC_TIMER, 0x50);
+	CR_WRITE(8, 2);
 	__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST);
 	for (;;)
 		wait_interrupt();
+}
+
+#define PAGE   0x8000u
+#define RESULT ((volatile uint32_t *)0x7f00)
+
+/* Real mode: x2APIC on; the task priority, the spurious-interrupt register and the timer's entry to RESULT; halt. */
+static const uint8_t after_init[] = {
+	0x66, 0xb9, 0x1b, 0,    0, 0, 0x0f, 0x32, /* mov $0x1b, %ecx; rdmsr */
+	0x66, 0x0d, 0,    0x0c, 0, 0, 0x0f, 0x30, /* or $0xc00, %eax; wrmsr */
+	0x66, 0xb9, 0x08, 0x08, 0, 0, 0x0f, 0x32, 0x66, 0xa3, 0,    0x7f, /* 0x808 */
+	0x66, 0xb9, 0x0f, 0x08, 0, 0, 0x0f, 0x32, 0x66, 0xa3, 0x04, 0x7f, /* 0x80f */
+	0x66, 0xb9, 0x32, 0x08, 0, 0, 0x0f, 0x32, 0x66, 0xa3, 0x08, 0x7f, /* 0x832 */
+	0xf4, 0xeb, 0xfd,
+};
+
+/* It puts the APIC back, and what waited there is gone. */
+static void init(unsigned cpu)
+{
+	apic_send(cpu, 0x4500);
+	memcpy((void *)(uint64_t)PAGE, after_init, sizeof(after_init));
+	RESULT[0] = RESULT[1] = RESULT[2] = ~0u;
+	apic_send(cpu, 0x4600 | PAGE >> 12);
+	for (unsigned i = 0; i < 20 && !WAIT_FOR(RESULT[2] != ~0u); i++)
+		;
+	CHECK_TRUE(RESULT[2] != ~0u, "it runs");
+	CHECK(RESULT[0], 0, "the task priority after INIT");
+	CHECK(RESULT[1], 0xff, "off by software");
+	CHECK(RESULT[2], 0x10000, "the timer masked");
 }
 
 static void timers(void)
@@ -121,5 +151,6 @@ void guest_test(void)
 	CHECK(read_cr8(), 7, "shown by CR8");
 	write_cr8(0);
 	irq_off();
+	init(3);
 	timers();
 }

@@ -272,6 +272,8 @@ static void modrm(const struct emul *e, struct cursor *c, struct insn *in, bool 
 	uint8_t b = (uint8_t)take(c, 1), seg = EMUL_DS;
 	uint64_t a;
 
+	if (in->code.op == OP_READ_CR || in->code.op == OP_WRITE_CR)
+		b |= 0xc0; /* whatever mod says, it is a register */
 	in->mod = b >> 6;
 	in->reg = (uint8_t)((b >> 3 & 7) | (in->rex & 4) << 1);
 	in->rm = b & 7;
@@ -711,10 +713,8 @@ static enum emul_result exec_cr(struct emul *e, const struct insn *in)
 
 	if (in->code.op == OP_CLTS)
 		return e->ops->write_cr(e, 0, e->ops->read_cr(e, 0) & ~8ull);
-	/* mod is ignored: the operand is a register. */
 	if (in->code.op == OP_WRITE_CR)
-		return e->ops->write_cr(
-		    e, cr, e->gpr[in->rm | (in->memory ? (in->rex & 1) << 3 : 0)] & mask_of(size));
+		return e->ops->write_cr(e, cr, e->gpr[in->rm] & mask_of(size));
 	reg_set(e, in, in->rm, size, e->ops->read_cr(e, cr));
 	return EMUL_DONE;
 }

@@ -133,12 +133,15 @@ void arch_vcpu_free(struct vcpu *v)
 	hvm->vcpu_free(v);
 }
 
-/* INIT takes effect between two instructions: reset, but the FPU and the APIC's identity stay. */
+/* INIT takes effect between two instructions: reset, but the FPU and the APIC's identity and mode stay. */
 void hvm_take_init(struct vcpu *v)
 {
 	write_once(&v->arch.init_pending, false);
 	v->arch.event_valid = false;
 	reset_state(v, 0);
+	vlapic_reset(v);
+	if (vcpu_events_pending(v)) /* an edge, which nobody would raise again */
+		arch_vcpu_raise_upcall(v);
 	v->arch.wait_sipi = true;
 	(void)vcpu_transition(v, VCPU_DOWN);
 }

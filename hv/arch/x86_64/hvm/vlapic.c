@@ -551,18 +551,38 @@ int vlapic_domain_init(struct domain *d)
 
 /* ---- life ----------------------------------------------------------------------------------------- */
 
+static void reset_registers(struct vlapic *a)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(a->irr); i++) {
+		(void)atomic_and(&a->irr[i], 0u);
+		(void)atomic_and(&a->tmr[i], 0u);
+		a->isr[i] = 0;
+	}
+	a->highest_isr = 0;
+	a->ldr = a->esr = a->icr_low = a->icr_high = 0;
+	a->dfr = ~0u;
+	a->svr = 0xff;
+	a->timer_initial = a->timer_divide = 0;
+	a->tsc_deadline = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(a->lvt); i++)
+		write_once(&a->lvt[i], LVT_MASKED);
+}
+
 void vlapic_init(struct vcpu *v)
 {
 	struct vlapic *a = &v->arch.lapic;
 
 	a->id = v->id * 2;
-	a->ldr = 0;
-	a->dfr = ~0u;
-	a->svr = 0xff;
 	a->base = APIC_ADDRESS | APIC_BASE_ENABLE | (v->id == 0 ? APIC_BASE_BSP : 0);
-	for (unsigned i = 0; i < ARRAY_SIZE(a->lvt); i++)
-		a->lvt[i] = LVT_MASKED;
+	reset_registers(a);
 	timer_init(&a->timer, timer_fired, this_cpu());
+}
+
+void vlapic_reset(struct vcpu *v)
+{
+	reset_registers(&v->arch.lapic);
+	timer_stop(&v->arch.lapic.timer);
+	vlapic_set_task_priority(v, 0);
 }
 
 void vlapic_stop(struct vcpu *v)

@@ -31,6 +31,8 @@ struct vlapic {
 MUST_USE int vlapic_domain_init(struct domain *d);
 /* State after reset; the base address and BSP flag too. */
 void vlapic_init(struct vcpu *v);
+/* INIT: registers as after reset, except the id; requests are gone. Its base stays. */
+void vlapic_reset(struct vcpu *v);
 /* For good: arch_vcpu_stop(). */
 void vlapic_stop(struct vcpu *v);
 /* Request an interrupt; wakes or kicks the vCPU. Any CPU. */
