@@ -129,8 +129,10 @@ fast  := hv/boot/checksum.c hv/boot/lz4.c hv/boot/unpack.c hv/boot/zstd.c
 size-flag = $(if $(filter $(small),$(filter-out $(fast),$(1))),-Os)
 cflags-arm64  := -march=armv8-a -mgeneral-regs-only -mno-outline-atomics -mstrict-align \
 		 -mbranch-protection=none
+# No tables of jumps on x86-64: a switch on what a guest says would be bounded by a branch only, which a CPU guesses
+# (tests/system/test_image.py).
 cflags-x86_64 := -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -mcmodel=kernel \
-		 -fcf-protection=none
+		 -fcf-protection=none -fno-jump-tables
 ldflags-hv    := -static -nostdlib --gc-sections --build-id=none -z noexecstack \
 		 -z max-page-size=0x1000
 ldflags-arm64  := $(if $(filter clang,$(TOOLCHAIN)),-m aarch64linux,--no-warn-rwx-segments)

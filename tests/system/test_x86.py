@@ -140,6 +140,11 @@ def test_ends_of_domains(boot):
     assert run.shell("hostname; nproc")[1].split() == ["b", "2"]
     run.line("poweroff -f")
     run.expect("d2: b powered off")
+    # The machine itself breaks: what the CPU says of that is reported. All is idle, for QEMU hands it to a guest that runs.
+    run.qmp("human-monitor-command", **{"command-line": "mce 0 1 0xb600000000000135 5 0xabc000 0"})
+    run.expect("machine check now: bank 1, status b600000000000135, address abc000")
+    run.expect(r"PANIC on CPU 0: machine check[^\n]*\n(?s:.*)by [0-9a-f]+ \w+")
+    assert run.expect_end() == 0
 
 
 # ---- kernels that are no good -----------------------------------------------------------------------

@@ -146,6 +146,7 @@ void x86_cpu_init(struct cpu *c)
 	traps_cpu_init(c);
 	write_cr4(read_cr4() | CR4_PGE | x86_cr4_protections());
 	fpu_cpu_init();
+	mcheck_cpu_init();
 	if (!hvm->cpu_up(c))
 		panic("CPU %u cannot run guests", c->id);
 }

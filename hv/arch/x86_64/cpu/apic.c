@@ -24,6 +24,7 @@
 #define ICR_PENDING    (1u << 12)
 #define ICR_INIT       0x00004500u
 #define ICR_STARTUP    0x00004600u
+#define ICR_NMI_OTHERS 0x000c4400u
 #define APIC_LVT_TIMER 0x320
 #define APIC_LVT_LINT0 0x350
 #define APIC_LVT_LINT1 0x360
@@ -99,6 +100,12 @@ static void icr_write(uint32_t target, uint32_t low)
 void apic_send(uint32_t target, unsigned vector)
 {
 	icr_write(target, 0x4000 | vector);
+}
+
+void apic_stop_others(void)
+{
+	if (x2apic || regs)
+		icr_write(0, ICR_NMI_OTHERS);
 }
 
 static void wait_ns(uint64_t ns)

@@ -101,6 +101,10 @@ void trap(struct trap_frame *f)
 		f->rip = (uint64_t)msr_failed;
 		return;
 	}
+	if (f->vector == VEC_MC) {
+		mcheck_report();
+		fault_panic(f, "machine check");
+	}
 	fault_panic(f, "exception %s, error %llx, cr2 %llx", exception_name(f->vector),
 		    (unsigned long long)f->error, (unsigned long long)read_cr2());
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The end: panics and exceptions of the hypervisor itself, with registers and backtrace. One CPU reports, the others are stopped by
- * NMI-free means (they find no way out of their next exit path). Takes no locks; a fault in here is noticed and cuts the
+ * an NMI, which they take as a panic of their own and find that there is one already. Takes no locks; a fault in here is noticed and cuts the
  * report short.
  */
 #include <arch/cpu.h>
 #include <arch/timer.h>
+#include <asm/apic.h>
 #include <asm/machine.h>
 #include <asm/mm.h>
 #include <asm/trap.h>
@@ -116,6 +117,7 @@ NORETURN static void panic_with(const struct trap_frame *f, const char *fmt, va_
 		arch_machine_halt();
 	}
 	console_panic_mode();
+	apic_stop_others();
 	vsnprint(text, sizeof(text), fmt, ap);
 	log_error("PANIC on CPU %u: %s", c->id, text);
 	if (v && v->domain)

@@ -8,6 +8,7 @@
 #include <asm/hypercall.h>
 #include <asm/msr.h>
 #include <asm/trap.h>
+#include <hv/assert.h>
 #include <hv/domain.h>
 #include <hv/softirq.h>
 
@@ -191,8 +192,10 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 		touched(v, CLEAN_INTERCEPTS | CLEAN_TPR);
 		break;
 	case EXIT_NMI: /* pending at the host: taken as soon as GIF was set */
-	case EXIT_INIT:
-	case EXIT_EXCEPTION + VEC_MC: /* the host's own vector was or will be entered */ break;
+	case EXIT_INIT: break;
+	case EXIT_EXCEPTION + VEC_MC: /* taken by the exit: the host's own vector is not entered */
+		mcheck_report();
+		panic("machine check while d%uv%u ran", v->domain->id, v->id);
 	case EXIT_EXCEPTION + 1: exit_debug(v, b); break;
 	case EXIT_EXCEPTION + 17: hvm_exception(v, 17, 0, 0); break;
 	case EXIT_INVD: /* caches are coherent and shared: losing them is not a guest's right */

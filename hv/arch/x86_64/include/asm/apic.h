@@ -18,6 +18,8 @@ void apic_eoi(void);
 void apic_send(uint32_t apic_id, unsigned vector);
 /* INIT, then two STARTUPs at page `page` (below 1 MiB), with the waits of the MP specification. */
 void apic_start_cpu(uint32_t apic_id, unsigned page);
+/* An NMI to all other CPUs: a panic stops them. Nothing before apic_init(). */
+void apic_stop_others(void);
 /* One shot after `ticks` of the APIC timer, 0: off. */
 void apic_timer_set(uint32_t ticks);
 /* Ticks left. */

@@ -18,6 +18,7 @@
 #define MSR_SYSENTER_EIP   0x00000176
 #define MSR_MCG_CAP        0x00000179
 #define MSR_MCG_STATUS     0x0000017a
+#define MSR_MCG_CTL        0x0000017b
 #define MSR_MISC_ENABLE    0x000001a0
 #define MSR_MTRR_DEF_TYPE  0x000002ff
 #define MSR_PAT            0x00000277

@@ -34,6 +34,10 @@ void traps_cpu_init(struct cpu *c);
 /* A device's interrupt arrived (irq.c); acknowledged by the caller. */
 void irq_handle(unsigned vector);
 
+/* Machine checks (cpu/mcheck.c): have them reported on the calling CPU, whose IDT is there; what its banks hold, before a panic. */
+void mcheck_cpu_init(void);
+void mcheck_report(void);
+
 /* Called by entry.S. */
 void trap(struct trap_frame *f);
 
