@@ -88,8 +88,8 @@ class Dom0:
         return None
 
     def ok(self, command, seconds=30):
-        """The same for a command that must succeed; returns what it printed."""
-        status, text = self.run(command, seconds)
+        """The same for commands that must succeed, each of them; returns what they printed."""
+        status, text = self.run("set -e\n" + command, seconds)
         assert status == 0, "%s: status %d\n%s\n%s" % (command, status, text, self.reasons())
         return text
 

@@ -305,5 +305,5 @@ def test_a_running_guest_is_changed_and_its_console_survives_the_daemon(dom0, gu
     dom0.ok("inside g 'head -c 300000 /dev/zero | tr \"\\000\" x' 120 >/dev/null", 140)
     assert int(dom0.ok("tr -cd x <$(log_of g) | wc -c")) >= 300000
     assert dom0.ok("kr log g | grep -c 'up name=g'").strip() == "1"
-    dom0.ok("kr rename g other")
+    dom0.ok("kr rename g other; until_true 60 inside other 'echo by another name' 2; kr log other | grep '^by another name'")
     assert domains(dom0)["other"]["state"] == "running"

@@ -140,7 +140,7 @@ def test_list_long(dom0):
 def test_dmesg_and_debug_keys(dom0):
     dom0.ok("xl debug-keys h")
     wanted = "'h' pressed|key 'm'"
-    assert until(lambda: dom0.ok("xl dmesg | grep -E \"%s\"; true" % wanted), 5)
+    assert until(lambda: dom0.run("xl dmesg | grep -E \"%s\"" % wanted)[1], 5)
     dom0.ok("xl dmesg -c")
     assert not re.search(wanted, dom0.ok("xl dmesg")), "-c clears the ring"
 
@@ -403,7 +403,7 @@ def test_destroy(dom0):
     create_if_gone(dom0)
     dom0.ok("xl destroy a", 60)
     assert until(lambda: left_over(dom0) == []), left_over(dom0)
-    assert dom0.ok("losetup -a; ls /sys/class/net | grep vif; true") == ""
+    assert dom0.ok("losetup -a; ls /sys/class/net | grep vif || true") == ""
 
 
 # ---- several, and what is left of them ------------------------------------------------------------------
@@ -451,7 +451,7 @@ def test_a_guest_that_spoils_its_rings(dom0):
     """It floods and corrupts the rings of its console and its store (tests/guest/rings): the daemons serve the others
     meanwhile, and nothing of it stays."""
     free = free_pages(dom0)
-    dom0.ok("config f memory=32 kernel=\"'/guest/rings'\" \"ramdisk=''\"; xl create -q /tmp/f.cfg", 60)
+    dom0.ok("xenstore-write /test/x 0; config f memory=32 kernel=\"'/guest/rings'\" \"ramdisk=''\"; xl create -q /tmp/f.cfg", 60)
     served = 0
     while dom0.run("printed f 'GUEST-TEST'")[0] and served < 1000:
         dom0.ok("xenstore-write /test/x %d && [ $(xenstore-read /test/x) = %d ] && xl list f" % (served, served))
@@ -471,7 +471,7 @@ def test_wild_toolstacks(dom0):
     free = free_pages(dom0)
     dom0.ok("xl create -q /tmp/w.cfg", 60)
     text = dom0.ok("domid=$(xl domid w); for seed in 1 2; do wild $domid $seed 4000 >/tmp/wild.$seed & done; "
-                   "usleep 300000; xl destroy w; wait; cat /tmp/wild.?", 120)
+                   "usleep 300000; xl destroy w || true; wait; cat /tmp/wild.?", 120)
     assert len(re.findall(r"[1-9]\d* calls, [1-9]\d* done, [1-9]\d* about no domain", text)) == 2, text
     assert set(listed(dom0)) == {"Domain-0", "b"}
     same_free(dom0, free)
