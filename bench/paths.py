@@ -76,14 +76,44 @@ def machine(hypervisor, ops, vcpus, cpus, options=""):
                    qemu_args=["-dfilter", ",".join(ranges)])
 
 
-def addresses(log):
-    """The program counters in QEMU's -d exec log, in order."""
+class Trace:
+    """The program counters in QEMU's -d exec log, in order; the file may still grow."""
+
     pattern = re.compile(r"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/")
-    with open(log, errors="replace") as lines:
-        for line in lines:
-            match = pattern.match(line)
-            if match:
-                yield int(match.group(1), 16)
+
+    def __init__(self, log):
+        self.log, self.addresses = log, []
+        self._at, self._rest = 0, ""
+
+    def follow(self):
+        """Take in what was written since the last time."""
+        if not self.log.exists():
+            return
+        with open(self.log, errors="replace") as file:
+            file.seek(self._at)
+            text = self._rest + file.read()
+            self._at = file.tell()
+        lines = text.split("\n")
+        self._rest = lines.pop()    # half a line, perhaps
+        self.addresses += [int(match.group(1), 16) for match in map(self.pattern.match, lines) if match]
+
+    def operations(self, starts, ends=()):
+        """What was executed from each start marker to the next, or to an end marker: lists of addresses."""
+        found, current = [], None
+        for address in self.addresses:
+            if address in starts or address in ends:
+                if current is not None:
+                    found.append(current)
+                current = [] if address in starts else None
+            elif current is not None:
+                current.append(address)
+        return found
+
+
+def summary(operations):
+    """(median, smallest, largest) number of instructions."""
+    counts = [len(operation) for operation in operations]
+    return statistics.median_low(counts), min(counts), max(counts)
 
 
 def measure(hypervisor, name, options="", samples=60):
@@ -97,6 +127,7 @@ def measure(hypervisor, name, options="", samples=60):
         # Debian builds Xen for Arm to keep domUs apart (SILO); these channels are between domUs.
         options += " xsm=dummy"
     markers = {base + MARKER for base in BASES}
+    trace = Trace(log)
     with machine(hypervisor, ops, vcpus, cpus, options).boot("bench", directory) as run:
         run.expect("READY", 120)
         run.monitor("singlestep on")
@@ -104,21 +135,15 @@ def measure(hypervisor, name, options="", samples=60):
         run.monitor("log exec,nochain")
         while True:     # until there are enough
             time.sleep(0.3)
-            if log.exists() and sum(a in markers for a in addresses(log)) > samples:
+            trace.follow()
+            if len(trace.operations(markers)) >= samples:
                 break
             if run.seconds() > 300:
                 raise AssertionError("%s: no iterations in %s" % (name, log))
         run.monitor("log none")
-    counts, count = [], None
-    for address in addresses(log):
-        if address in markers:
-            if count is not None:
-                counts.append(count)
-            count = 0
-        elif count is not None:
-            count += 1
+    trace.follow()
     log.unlink()
-    return statistics.median_low(counts), min(counts), max(counts)
+    return summary(trace.operations(markers))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 
 The guest is a boot-time domain of Krypton's; to compare, it is dom0 of either hypervisor, as Xen has no such domains on x86.
 """
+import bisect
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
 
 from machine import BUILD, CACHE, TOP, Domain, Kernel, Machine  # noqa: E402
-from paths import addresses, text_of  # noqa: E402
+from paths import Trace, summary, text_of  # noqa: E402
 
 # What it is: OP of bench/guest/x86_64/guest.c, and the guest's vCPUs. The machine has one CPU.
 PATHS = {
@@ -70,8 +70,8 @@ def machine(elf, markers, hypervisor, options, vcpus, dom0):
                    qemu_args=["-dfilter", "%#x..%#x,%#x+1,%#x+1" % (start, end - 1, *markers)], **what)
 
 
-def measure(name, hypervisor=None, options="console=com1", dom0=False, samples=60):
-    """(median, smallest, largest) instructions of an operation."""
+def operations(name, hypervisor=None, options="console=com1", dom0=False, samples=60):
+    """The instructions, by their addresses, of each of some operations."""
     op, vcpus = PATHS[name]
     elf, marker, marker_end = guest(op)
     hypervisor = hypervisor or BUILD / "krypton-x86_64"
@@ -79,37 +79,50 @@ def measure(name, hypervisor=None, options="console=com1", dom0=False, samples=6
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "trace"
     log.unlink(missing_ok=True)
+    trace = Trace(log)
     with machine(elf, (marker, marker_end), hypervisor, options, vcpus, dom0).boot("bench", directory) as run:
         run.expect("READY", 120)
         run.monitor("singlestep on")
         run.monitor("logfile %s" % log)
         # In pieces: the log grows faster than it is read. What a gap lies in is one of many.
-        while not log.exists() or sum(a == marker for a in addresses(log)) <= samples:
+        while len(trace.operations({marker}, {marker_end})) < samples:
             run.monitor("log exec,nochain")
             time.sleep(0.3)
             run.monitor("log none")
+            trace.follow()
             if run.seconds() > 300:
                 raise AssertionError("%s: no iterations in %s" % (name, log))
-    counts, count = [], None
-    for address in addresses(log):
-        if address == marker:
-            if count is not None:
-                counts.append(count)
-            count = 0
-        elif address == marker_end:
-            if count is not None:
-                counts.append(count)
-            count = None
-        elif count is not None:
-            count += 1
     log.unlink()
-    return statistics.median_low(counts), min(counts), max(counts)
+    return trace.operations({marker}, {marker_end})
+
+
+def measure(name, hypervisor=None, options="console=com1", dom0=False, samples=60):
+    """(median, smallest, largest) instructions of an operation."""
+    return summary(operations(name, hypervisor, options, dom0, samples))
+
+
+def by_function(operation, hypervisor):
+    """Of one operation: [(function, instructions)] in the order in which they were first entered."""
+    symbols = sorted((int(at, 16), name) for at, _, name in
+                     map(str.split, pathlib.Path(str(hypervisor) + ".sym").read_text().splitlines()))
+    starts = [at for at, _ in symbols]
+    counts = {}
+    for address in operation:
+        name = symbols[bisect.bisect_right(starts, address) - 1][1]
+        counts[name] = counts.get(name, 0) + 1
+    return list(counts.items())
 
 
 if __name__ == "__main__":
-    # NAME OF A PATH [xen | dom0]: of a boot-time domain, or of dom0 on either.
+    # NAME OF A PATH [xen | dom0 | where]: of a boot-time domain, or of dom0 on either; where: of a domain, by function.
     which = {"xen": (XEN, XEN_OPTIONS, True), "dom0": (None, "console=com1", True), "domain": (None, "console=com1", False)}
     for path in PATHS:
-        if len(sys.argv) < 2 or sys.argv[1] in path:
+        if sys.argv[2:] == ["where"] and sys.argv[1] in path:
+            middle = sorted(operations(path), key=len)
+            middle = middle[(len(middle) - 1) // 2]
+            print(path, len(middle))
+            for function, count in by_function(middle, BUILD / "krypton-x86_64"):
+                print("%6d  %s" % (count, function))
+        elif len(sys.argv) < 2 or sys.argv[1] in path:
             print("%-40s %6d (%d to %d)" % ((path,) + measure(path, *which[sys.argv[2] if sys.argv[2:] else "domain"])),
                   flush=True)

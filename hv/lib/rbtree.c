@@ -100,7 +100,7 @@ void rb_insert(struct rbtree *t, struct rbnode *n, rb_before_fn *before)
 }
 
 /* The subtree at `n` (may be NULL) below `parent` lacks one black node. */
-static void repair_remove(struct rbtree *t, struct rbnode *n, struct rbnode *parent)
+static NOINLINE void repair_remove(struct rbtree *t, struct rbnode *n, struct rbnode *parent)
 {
 	while (parent && !is_red(n)) {
 		bool left = parent->left == n;
@@ -138,13 +138,29 @@ static void repair_remove(struct rbtree *t, struct rbnode *n, struct rbnode *par
 		n->red = 0;
 }
 
-void rb_remove(struct rbtree *t, struct rbnode *n)
+/* It has no left child, and its right one, if any, is red and has none. */
+static void remove_first(struct rbtree *t, struct rbnode *n)
+{
+	struct rbnode *child = n->right, *parent = n->parent;
+
+	t->first = child ? child : parent;
+	if (parent)
+		parent->left = child;
+	else
+		t->root = child;
+	if (child) {
+		child->parent = parent;
+		child->red = 0;
+	} else if (parent && !n->red) {
+		repair_remove(t, NULL, parent);
+	}
+}
+
+static NOINLINE void remove_inner(struct rbtree *t, struct rbnode *n)
 {
 	struct rbnode *child, *parent;
 	bool black;
 
-	if (t->first == n)
-		t->first = rb_next(n);
 	if (n->left && n->right) {
 		/* The successor, which has no left child, takes the place and colour of n. */
 		struct rbnode *s = n->right;
@@ -173,8 +189,15 @@ void rb_remove(struct rbtree *t, struct rbnode *n)
 	}
 	if (black)
 		repair_remove(t, child, parent);
-	n->parent = n->left = n->right = NULL;
+}
+
+void rb_remove(struct rbtree *t, struct rbnode *n)
+{
 	n->linked = 0;
+	if (likely(t->first == n))
+		remove_first(t, n);
+	else
+		remove_inner(t, n);
 }
 
 struct rbnode *rb_next(const struct rbnode *n)

@@ -191,7 +191,7 @@ static NOINLINE void other_interrupt(uint32_t intid)
 	} else if (intid == gic.ppi_hyp_timer) {
 		/* Its level stays up until the next deadline is set, which by rounding may be this one again. */
 		sysreg_write(cnthp_ctl_el2, 0);
-		timers_fired();
+		timers_run();
 		gic_deactivate(intid);
 	} else if (intid == gic.ppi_maintenance) {
 		vgic_maintenance(this_cpu()->current);

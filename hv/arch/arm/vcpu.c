@@ -359,6 +359,7 @@ void arch_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
 void arch_vcpu_raise_upcall(struct vcpu *v)
 {
 	vgic_inject(v->domain, v, GUEST_EVTCHN_PPI);
+	vcpu_kick(v); /* one that blocks wakes even if it has this interrupt disabled */
 }
 
 bool arch_vcpu_interrupt_pending(struct vcpu *v)

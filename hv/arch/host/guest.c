@@ -157,6 +157,7 @@ void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
 void arch_vcpu_raise_upcall(struct vcpu *v)
 {
 	store_release(&v->arch.upcall, (uint8_t)1);
+	vcpu_kick(v);
 }
 
 bool arch_vcpu_interrupt_pending(struct vcpu *v)

@@ -124,13 +124,6 @@ bool vcpu_off_cpu(const struct vcpu *v)
 	return vcpu_state(v) != VCPU_RUNNING && sched_unit_idle(v);
 }
 
-bool vcpu_events_pending(const struct vcpu *v)
-{
-	const struct vcpu_info *info = load_acquire(&v->info);
-
-	return info && read_once(&info->evtchn_upcall_pending) && !vcpu_upcall_masked(info);
-}
-
 void vcpu_block(struct vcpu *v)
 {
 	if (arch_vcpu_interrupt_pending(v))
@@ -148,17 +141,14 @@ void vcpu_block(struct vcpu *v)
 void vcpu_kick(struct vcpu *v)
 {
 	atomic_fence(); /* pairs with vcpu_block: pending before state */
-	switch (vcpu_state(v)) {
-	case VCPU_BLOCKED: vcpu_wake(v); break;
-	case VCPU_RUNNING: {
+	if (vcpu_state(v) == VCPU_RUNNING) {
 		struct cpu *c = read_once(&v->cpu);
 
 		if (c != this_cpu())
 			arch_cpu_kick(c);
-		break;
-	}
-	default: /* it will look when it next runs */ break;
-	}
+	} else if (vcpu_state(v) == VCPU_BLOCKED) {
+		vcpu_wake(v);
+	} /* else it will look when it next runs */
 }
 
 /* ---- run-state times ------------------------------------------------------------------------- */
@@ -344,7 +334,6 @@ int vcpu_set_info(const struct vcpu *caller, struct vcpu *v, gfn_t g, unsigned o
 	(void)guest_or(v->domain, &new->evtchn_pending_sel, ~(xen_ulong_t)0);
 	write_once(&new->evtchn_upcall_pending, 1);
 	arch_vcpu_raise_upcall(v);
-	vcpu_kick(v);
 	return 0;
 }
 

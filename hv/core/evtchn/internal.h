@@ -69,13 +69,6 @@ static inline void port_notify(struct domain *d, const struct evtchn *e, uint32_
 	rcu_load(&d->evtchn.ops)->set_pending(d, port_vcpu(d, e), port);
 }
 
-/* For the port operations: `v` has an event that it has not been told of. */
-static inline void port_tell(struct vcpu *v)
-{
-	arch_vcpu_raise_upcall(v);
-	vcpu_kick(v);
-}
-
 /* For the port operations, once a port is pending: somebody may wait for it in SCHEDOP_poll. */
 static inline bool port_has_pollers(const struct domain *d)
 {

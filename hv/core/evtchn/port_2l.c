@@ -50,7 +50,7 @@ static inline void select_word(struct vcpu *v, uint32_t port)
 	/* Without a vcpu_info yet: registering one makes the guest look at everything. */
 	if (likely(info) && !(guest_or(v->domain, &info->evtchn_pending_sel, bit) & bit) &&
 	    !guest_xchg(v->domain, &info->evtchn_upcall_pending, (uint8_t)1))
-		port_tell(v);
+		arch_vcpu_raise_upcall(v);
 }
 
 static inline void deliver(struct domain *d, struct vcpu *v, uint32_t port)

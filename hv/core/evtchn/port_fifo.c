@@ -159,7 +159,7 @@ static void deliver(struct domain *d, const struct evtchn_fifo *f, struct vcpu *
 	info = load_acquire(&v->info);
 	/* Without a vcpu_info yet: registering one makes the guest look at everything. */
 	if (likely(info) && !guest_xchg(d, &info->evtchn_upcall_pending, (uint8_t)1))
-		port_tell(v);
+		arch_vcpu_raise_upcall(v);
 }
 
 /* ---- the port operations --------------------------------------------------------------------- */

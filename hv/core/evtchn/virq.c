@@ -20,7 +20,7 @@ bool evtchn_virq_is_global(uint32_t virq)
 }
 
 /* `home` has bound `virq`: tell the vCPU that the port notifies. */
-static void raise(struct vcpu *home, uint32_t virq)
+void evtchn_send_virq_vcpu(struct vcpu *home, uint32_t virq)
 {
 	struct domain *d = home->domain;
 	uint32_t port = load_acquire(&home->virq_port[virq]);
@@ -33,17 +33,12 @@ static void raise(struct vcpu *home, uint32_t virq)
 		port_notify(d, e, port);
 }
 
-void evtchn_send_virq_vcpu(struct vcpu *v, uint32_t virq)
-{
-	raise(v, virq);
-}
-
 void evtchn_send_virq(struct domain *d, uint32_t virq)
 {
 	struct vcpu *v = domain_vcpu(d, 0);
 
 	if (v)
-		raise(v, virq);
+		evtchn_send_virq_vcpu(v, virq);
 }
 
 void evtchn_send_global_virq(uint32_t virq)

@@ -2,15 +2,15 @@
 /*
  * One-shot timers. Each CPU has a tree of those that will run on it, under a lock of rank TIMER, and tells its
  * hardware the earliest. Stopping a timer leaves the hardware's deadline alone: an early interrupt costs less
- * than programming. Anybody arms and stops; functions run from SOFTIRQ_TIMER with no lock held.
+ * than programming. Anybody arms and stops; functions run with no lock held, from the hardware
+ * timer's interrupt, which finds a CPU idle or just out of a guest, or from SOFTIRQ_TIMER.
  */
 #include <hv/timer.h>
 
 #include <arch/timer.h>
 #include <hv/softirq.h>
 
-#define NEVER     (~(uint64_t)0)
-#define MAX_BATCH 16
+#define NEVER (~(uint64_t)0)
 
 static bool earlier(const struct rbnode *a, const struct rbnode *b)
 {
@@ -23,6 +23,13 @@ static struct timer *first_timer(const struct timer_queue *q)
 	struct rbnode *n = rb_first(&q->tree);
 
 	return n ? container_of(n, struct timer, node) : NULL;
+}
+
+static uint64_t first_deadline(const struct timer_queue *q)
+{
+	const struct timer *t = first_timer(q);
+
+	return t ? t->expires : NEVER;
 }
 
 void timers_cpu_init(struct cpu *c)
@@ -50,15 +57,22 @@ NO_LOCK_CHECK static struct cpu *queue_take(struct timer *t)
 	}
 }
 
+/* This CPU's hardware fires at `deadline`, or earlier. */
+static void program(struct timer_queue *q, uint64_t deadline)
+{
+	if (deadline >= q->programmed)
+		return;
+	q->programmed = deadline;
+	arch_timer_set(deadline);
+}
+
 /* The earliest timer of `c` changed: its hardware must know. No lock held. */
 static void earliest_changed(struct cpu *c, uint64_t deadline)
 {
-	if (c != this_cpu()) {
+	if (c != this_cpu())
 		softirq_raise(c, SOFTIRQ_TIMER);
-	} else if (deadline < c->timers.programmed) {
-		c->timers.programmed = deadline;
-		arch_timer_set(deadline);
-	}
+	else
+		program(&c->timers, deadline);
 }
 
 NO_LOCK_CHECK void timer_set(struct timer *t, uint64_t deadline_ns)
@@ -122,9 +136,10 @@ NO_LOCK_CHECK bool timer_armed(const struct timer *t)
 	return armed;
 }
 
-/* Takes the earliest timer off the queue if it is due. */
-static struct timer *take_due(struct timer_queue *q, uint64_t now)
+void timers_run(void)
 {
+	struct timer_queue *q = &this_cpu()->timers;
+	uint64_t now = arch_time_ns(), next;
 	struct timer *t;
 
 	lock_take(&q->lock);
@@ -133,36 +148,12 @@ static struct timer *take_due(struct timer_queue *q, uint64_t now)
 		rb_remove(&q->tree, &t->node);
 	else
 		t = NULL;
+	next = first_deadline(q);
 	lock_release(&q->lock);
-	return t;
-}
-
-void timers_fired(void)
-{
-	this_cpu()->timers.programmed = NEVER;
-	softirq_raise_here(SOFTIRQ_TIMER);
-}
-
-void timers_run(void)
-{
-	struct timer_queue *q = &this_cpu()->timers;
-	uint64_t now = arch_time_ns(), next;
-	struct timer *t;
-
-	for (unsigned n = 0; n < MAX_BATCH; n++) {
-		t = take_due(q, now);
-		if (!t)
-			break;
-		t->fn(t);
-	}
-	lock_take(&q->lock);
-	t = first_timer(q);
-	next = t ? t->expires : NEVER;
-	lock_release(&q->lock);
-	if (next <= now) {
-		softirq_raise_here(SOFTIRQ_TIMER);
-	} else if (next != q->programmed) {
-		q->programmed = next;
+	/* Before the timer's function, which may arm an earlier one. */
+	q->programmed = next;
+	if (next != NEVER)
 		arch_timer_set(next);
-	}
+	if (t)
+		t->fn(t);
 }

@@ -35,7 +35,7 @@ void arch_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c);
  */
 void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next);
 
-/* An event is pending for `v` in shared memory: make its upcall interrupt pending. Any CPU; then vcpu_kick(). */
+/* An event is pending for `v` in shared memory: make its upcall interrupt pending and see that it looks (vcpu_kick()). Any CPU. */
 void arch_vcpu_raise_upcall(struct vcpu *v);
 /* An interrupt that `v` would take now is pending (it must not block). Also true for what the hardware holds. */
 bool arch_vcpu_interrupt_pending(struct vcpu *v);

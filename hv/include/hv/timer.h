@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One-shot timers in host nanoseconds (arch_time_ns). A timer belongs to one CPU at a time; its
- * function runs there, from SOFTIRQ_TIMER, with no lock held, and may set the timer again.
+ * function runs there, from the hardware timer's interrupt or SOFTIRQ_TIMER, with no lock held, and may set the timer again.
  */
 #ifndef HV_TIMER_H
 #define HV_TIMER_H
@@ -26,15 +26,12 @@ void timer_migrate(struct timer *t, struct cpu *to);
 /* Armed and not yet fired. */
 bool timer_armed(const struct timer *t);
 
-/* SOFTIRQ_TIMER: run what is due (at most 16, then raise again), program the next deadline. */
+/*
+ * SOFTIRQ_TIMER, and the interrupt of the hardware timer, which holds no deadline any more: runs the earliest timer if it is due and
+ * sets the hardware for the next one, even if it fired early, by rounding or because it counts down instead of comparing. No lock held.
+ */
 void timers_run(void);
 /* A new CPU's queue. */
 void timers_cpu_init(struct cpu *c);
-
-/*
- * The calling CPU's timer has fired and holds no deadline any more: timers_run() sets it again even if it was early, by
- * rounding or because the hardware counts down instead of comparing. Interrupt path.
- */
-void timers_fired(void);
 
 #endif

@@ -139,9 +139,6 @@ void vcpu_kick(struct vcpu *v);
  */
 void vcpu_block(struct vcpu *v);
 
-/* Events pending and not masked. Reads guest memory once. */
-bool vcpu_events_pending(const struct vcpu *v);
-
 /* Pauses count. The vCPU leaves its CPU at that CPU's next exit path; vcpu_off_cpu() says when it has. */
 void vcpu_pause(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
@@ -159,6 +156,14 @@ static inline bool vcpu_upcall_masked(const struct vcpu_info *info)
 	(void)info;
 	return false;
 #endif
+}
+
+/* Events pending and not masked. Reads guest memory once. */
+static inline bool vcpu_events_pending(const struct vcpu *v)
+{
+	const struct vcpu_info *info = load_acquire(&v->info);
+
+	return info && read_once(&info->evtchn_upcall_pending) && !vcpu_upcall_masked(info);
 }
 
 static inline void vcpu_upcall_unmask(struct vcpu_info *info)

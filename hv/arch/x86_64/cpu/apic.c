@@ -143,10 +143,17 @@ void arch_cpu_kick(struct cpu *c)
 
 void apic_interrupt(unsigned vector)
 {
+	/* It may have ended idling: RCU does not wait for idle CPUs, so be seen before anything is read. */
+	write_once(&this_cpu()->mode, (uint32_t)CPU_HYPERVISOR);
+	atomic_fence();
+	if (likely(vector == VEC_TIMER)) {
+		apic_eoi();
+		timers_run();
+		return;
+	}
 	switch (vector) {
 	case VEC_SPURIOUS: return; /* not to be acknowledged */
-	case VEC_TIMER: timers_fired(); break;
-	case VEC_KICK: break; /* the exit path looks at the softirqs */
+	case VEC_KICK: break;      /* the exit path looks at the softirqs */
 	case VEC_ERROR:
 		reg_write(APIC_ESR, 0);
 		log_warning("CPU %u: local APIC error %x", this_cpu()->id, reg_read(APIC_ESR));

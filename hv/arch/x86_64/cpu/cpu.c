@@ -17,7 +17,7 @@ void arch_cpu_idle(void)
 	if (softirq_pending())
 		return;
 	/* STI takes effect after HLT has begun: an interrupt in between ends it (APM vol. 3). */
-	__asm__ volatile("sti; hlt; cli" ::: "memory");
+	interrupt_window("hlt");
 }
 
 static void power_off(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Exceptions and interrupts that the hypervisor itself takes. Guests never come this way: their exits
- * end behind VMRUN (svm/enter.S). Interrupts arrive only in the windows that idle and the exit path open.
+ * end behind VMRUN (svm/enter.S). Interrupts arrive only in the windows that idle and the exit path open (interrupt_window()), where nothing
+ * but the stack needs to be kept.
  */
 #include <asm/layout.h>
 
@@ -10,12 +11,17 @@
 
 	.macro stub vector
 	.balign	16
+	.if \vector >= 32
+	pushq	$\vector
+	jmp	call_interrupt
+	.else
 	.if (\vector == 8) || (\vector >= 10 && \vector <= 14) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
 	.else
 	pushq	$0		/* these push no error code */
 	.endif
 	pushq	$\vector
 	jmp	save_and_call
+	.endif
 	.endm
 
 	.globl	trap_stubs
@@ -28,6 +34,13 @@ trap_stubs:
 	.set	i, i + 1
 	.endr
 	.noaltmacro
+
+	.type	call_interrupt, @function
+call_interrupt:
+	movl	(%rsp), %edi
+	call	apic_interrupt
+	addq	$8, %rsp
+	iretq
 
 	.type	save_and_call, @function
 save_and_call:

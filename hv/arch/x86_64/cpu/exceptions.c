@@ -90,13 +90,6 @@ static const char *exception_name(uint64_t vector)
 
 void trap(struct trap_frame *f)
 {
-	if (f->vector >= NR_EXCEPTIONS) {
-		/* It may have ended idling: RCU does not wait for idle CPUs, so be seen before anything is read. */
-		write_once(&this_cpu()->mode, (uint32_t)CPU_HYPERVISOR);
-		atomic_fence();
-		apic_interrupt((unsigned)f->vector);
-		return;
-	}
 	if (f->vector == VEC_GP && (f->rip == (uint64_t)msr_read || f->rip == (uint64_t)msr_write)) {
 		f->rip = (uint64_t)msr_failed;
 		return;

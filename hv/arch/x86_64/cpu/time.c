@@ -20,6 +20,7 @@
 uint64_t tsc_hz, tsc_boot;
 uint32_t tsc_to_ns_mul;
 int8_t tsc_to_ns_shift;
+static uint8_t shift_left, shift_right; /* what the sign of tsc_to_ns_shift says; one is 0 */
 
 static uint64_t apic_hz;
 static uint32_t ns_to_apic_mul; /* ticks = ns * this >> 32 */
@@ -154,6 +155,8 @@ static void set_scale(void)
 		shift++;
 	}
 	tsc_to_ns_shift = (int8_t)shift;
+	shift_left = (uint8_t)MAX(shift, 0);
+	shift_right = (uint8_t)MAX(-shift, 0);
 	tsc_to_ns_mul = (uint32_t)((NS_PER_S << 32) / hz);
 	ns_to_apic_mul = (uint32_t)MIN((apic_hz << 32) / NS_PER_S, (uint64_t)UINT32_MAX);
 }
@@ -171,7 +174,7 @@ uint64_t tsc_to_ns(uint64_t tsc)
 {
 	uint64_t t = tsc - tsc_boot;
 
-	t = tsc_to_ns_shift < 0 ? t >> -tsc_to_ns_shift : t << tsc_to_ns_shift;
+	t = t << shift_left >> shift_right;
 	return (uint64_t)((unsigned __int128)t * tsc_to_ns_mul >> 32);
 }
 

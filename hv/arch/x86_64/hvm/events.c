@@ -3,7 +3,8 @@
  * What a guest is about to be told: exceptions that its instruction caused, NMIs, interrupts of its local APIC and the event
  * upcall. One event is injected an entry; what else is pending waits for a window. Runs on the vCPU's own CPU.
  *
- * arch.work is set by whoever makes something pending, and stays set as long as anything is: entries while it is clear look at nothing else.
+ * arch.work is set by whoever makes something pending, and stays set as long as anything is: entries while it is clear look at nothing else, and those
+ * that find WORK_UPCALL alone at nothing but the upcall.
  */
 #include <asm/hvm.h>
 
@@ -52,7 +53,7 @@ void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error, uint64_t cr2)
 
 void hvm_work(struct vcpu *v)
 {
-	store_release(&v->arch.work, true);
+	(void)atomic_or(&v->arch.work, (uint32_t)WORK_OTHER);
 }
 
 void hvm_nmi(struct vcpu *v)
@@ -71,17 +72,19 @@ static uint8_t upcall_vector(const struct vcpu *v)
 
 static bool upcall_wanted(const struct vcpu *v)
 {
-	return read_once(&v->arch.upcall) && vcpu_events_pending(v) && upcall_vector(v);
+	return (v->arch.upcall || read_once(&v->arch.work) & WORK_UPCALL) &&
+	       vcpu_events_pending(v) && upcall_vector(v);
 }
 
 void arch_vcpu_raise_upcall(struct vcpu *v)
 {
 	/* A vector of the vCPU's own goes through its local APIC (xen/hvm/hvm_op.h). */
-	if (v->arch.upcall_vector)
+	if (v->arch.upcall_vector) {
 		vlapic_latch(v, v->arch.upcall_vector, false);
-	else
-		write_once(&v->arch.upcall, true);
-	hvm_work(v);
+		return;
+	}
+	(void)atomic_or(&v->arch.work, (uint32_t)WORK_UPCALL);
+	vcpu_kick(v);
 }
 
 /* Its flag in shared memory, masked or not. */
@@ -90,14 +93,6 @@ static bool events_noted(const struct vcpu *v)
 	const struct vcpu_info *info = load_acquire(&v->info);
 
 	return !info || read_once(&info->evtchn_upcall_pending);
-}
-
-/* The guest has looked for itself. An event that comes at this moment was noted before it raised the upcall. */
-static void forget_upcall(struct vcpu *v)
-{
-	(void)atomic_xchg(&v->arch.upcall, false);
-	if (events_noted(v))
-		write_once(&v->arch.upcall, true);
 }
 
 /* Anything but interrupts? */
@@ -110,8 +105,7 @@ static inline bool first_pending(const struct vcpu *v)
 /* Is there a reason to look again before the next entry? */
 static inline bool anything_pending(const struct vcpu *v)
 {
-	return first_pending(v) || (read_once(&v->arch.upcall) && upcall_vector(v)) ||
-	       vlapic_requested(v);
+	return first_pending(v) || (v->arch.upcall && upcall_vector(v)) || vlapic_requested(v);
 }
 
 bool arch_vcpu_interrupt_pending(struct vcpu *v)
@@ -123,9 +117,9 @@ bool arch_vcpu_interrupt_pending(struct vcpu *v)
 /* The next interrupt to deliver: the upcall first, as its vector counts as the highest. 0: none. */
 static uint8_t next_interrupt(struct vcpu *v, bool *upcall)
 {
-	if (read_once(&v->arch.upcall)) {
+	if (v->arch.upcall) {
 		if (unlikely(!events_noted(v)))
-			forget_upcall(v);
+			v->arch.upcall = false; /* the guest has looked for itself */
 		*upcall = !v->arch.upcall_vector && upcall_wanted(v);
 		if (*upcall)
 			return read_once(&v->domain->arch.callback_vector);
@@ -147,7 +141,7 @@ static void deliver_interrupt(struct vcpu *v)
 	if (!hvm->inject_interrupt(v, vector))
 		return;
 	if (upcall)
-		write_once(&v->arch.upcall, false);
+		v->arch.upcall = false;
 	else
 		vlapic_accept(v, vector);
 	if (likely(!anything_pending(v)))
@@ -178,12 +172,31 @@ static NOINLINE bool deliver_first(struct vcpu *v)
 	return false;
 }
 
-void hvm_deliver(struct vcpu *v)
+static NOINLINE void deliver_any(struct vcpu *v, uint32_t work)
 {
-	/* Cleared before anything is looked at: what comes meanwhile sets it again. */
-	(void)atomic_xchg(&v->arch.work, false);
+	if (work & WORK_UPCALL)
+		v->arch.upcall = true;
 	if (likely(!first_pending(v)) || !deliver_first(v))
 		deliver_interrupt(v);
 	if (anything_pending(v))
 		hvm_work(v);
+}
+
+/* The usual case: nothing but the upcall is pending, and the guest takes it now. */
+static inline bool deliver_upcall(struct vcpu *v)
+{
+	uint8_t vector = read_once(&v->domain->arch.callback_vector);
+
+	return vector && vcpu_events_pending(v) && hvm->inject_interrupt(v, vector);
+}
+
+void hvm_deliver(struct vcpu *v)
+{
+	/* Cleared before anything is looked at: what comes meanwhile sets it again. */
+	uint32_t work = atomic_xchg(&v->arch.work, 0u);
+
+	if (unlikely(work != WORK_UPCALL))
+		deliver_any(v, work);
+	else if (!deliver_upcall(v))
+		deliver_any(v, WORK_UPCALL);
 }

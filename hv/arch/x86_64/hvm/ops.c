@@ -191,6 +191,7 @@ static int set_upcall_vector(struct vcpu *caller, gva_t arg)
 	if (!v)
 		return refuse(R_NO_SUCH_VCPU, op.vcpu, caller->domain->max_vcpus, op.vcpu);
 	write_once(&v->arch.upcall_vector, op.vector);
+	hvm_work(v);
 	if (vcpu_events_pending(v)) /* raised by the old way, perhaps */
 		arch_vcpu_raise_upcall(v);
 	return 0;

@@ -6,6 +6,7 @@
 #include "svm.h"
 
 #include <asm/hypercall.h>
+#include <asm/insn.h>
 #include <asm/msr.h>
 #include <asm/trap.h>
 #include <hv/assert.h>
@@ -130,10 +131,10 @@ static void exit_write_cr(struct vcpu *v, struct vmcb *b, unsigned n)
 	step_over(v, 3);
 }
 
-static void host_interrupts(void)
+static void exit_interrupt(void)
 {
 	/* The one window on the way: what is pending arrives at the NOP. */
-	__asm__ volatile("sti; nop; cli" ::: "memory");
+	interrupt_window("nop");
 }
 
 /* An event whose delivery the exit cut short is delivered again, unless software can repeat it (15.7.2). */
@@ -168,7 +169,6 @@ static ALWAYS_INLINE void exit_vmmcall(struct vcpu *v, struct vmcb *b)
 static void handle_exit(struct vcpu *v, struct vmcb *b)
 {
 	switch (b->exitcode) {
-	case EXIT_INTR: host_interrupts(); break;
 	case EXIT_NPF: hvm_nested_fault(v, gpa(b->exitinfo2), b->exitinfo1); break;
 	case EXIT_MSR: exit_msr(v, b); break;
 	case EXIT_CPUID:
@@ -288,6 +288,8 @@ void svm_run(struct vcpu *v)
 			requeue_event(v, b);
 		if (likely(b->exitcode == EXIT_VMMCALL))
 			exit_vmmcall(v, b);
+		else if (b->exitcode == EXIT_INTR)
+			exit_interrupt();
 		else
 			handle_exit(v, b);
 	}

@@ -167,6 +167,11 @@ bool hvm_pat_valid(uint64_t value);
 void hvm_triple_fault(struct vcpu *v);
 /* Before an entry, while arch.work is set: pending interrupts and upcalls into the injection queue. Own CPU. */
 void hvm_deliver(struct vcpu *v);
+/* Bits of arch.work. */
+enum hvm_work_bits {
+	WORK_UPCALL = 1, /* the event upcall was raised */
+	WORK_OTHER = 2,  /* anything that hvm_deliver() looks at */
+};
 /*
  * Something that hvm_deliver() looks at has just been stored. Who is not the vCPU itself kicks it afterwards, or knows that it does
  * not run. Any CPU.

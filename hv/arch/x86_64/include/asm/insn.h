@@ -111,6 +111,15 @@ static inline void outl(uint16_t port, uint32_t v)
 	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
 }
 
+/*
+ * Interrupts are taken in such a window and nowhere else: around one instruction, with no lock held. Their entry (entry.S) saves no
+ * registers, so what a call of C may change is lost here.
+ */
+#define interrupt_window(instruction)                                                             \
+	__asm__ volatile("sti; " instruction "; cli" ::                                           \
+			     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc", \
+			       "memory")
+
 static inline void irq_disable(void)
 {
 	__asm__ volatile("cli" ::: "memory");

@@ -38,7 +38,7 @@ void irq_handle(unsigned vector);
 void mcheck_cpu_init(void);
 void mcheck_report(void);
 
-/* Called by entry.S. */
+/* Called by entry.S for vectors below NR_EXCEPTIONS; the others go to apic_interrupt(). */
 void trap(struct trap_frame *f);
 
 /* An exception of the hypervisor's own (cpu/panic.c). */

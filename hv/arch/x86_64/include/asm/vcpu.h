@@ -22,9 +22,9 @@ struct arch_vcpu {
 	uint32_t asid_cpu;        /* [own] */
 	uint64_t asid_generation; /* [own] */
 	uint64_t view_generation; /* [own] ...and while the view's generation is this one */
+	uint32_t work;            /* [a] bits of enum hvm_work_bits: what may be pending */
 	bool loaded;              /* [own CPU] */
-	bool work;                /* [a] something may be pending: hvm_work() */
-	bool upcall;              /* [a] the event upcall is pending */
+	bool upcall;              /* [own] the event upcall is pending: WORK_UPCALL was seen */
 	uint8_t upcall_vector;    /* [own] HVMOP_set_evtchn_upcall_vector, 0: the domain's */
 	bool nmi_pending;         /* [a] */
 	bool nmi_masked;          /* [own] one is being handled... */
