@@ -42,6 +42,15 @@ static size_t copy_shifted(uint64_t *d, const unsigned char *s, size_t n)
 	uint64_t low = *from++;
 	size_t i = 0;
 
+	for (; (i + 4) * WORD <= n; i += 4) { /* packets are copied so: it is worth it */
+		uint64_t a = from[i], b = from[i + 1], c = from[i + 2], e = from[i + 3];
+
+		d[i] = low >> shift | a << (64 - shift);
+		d[i + 1] = a >> shift | b << (64 - shift);
+		d[i + 2] = b >> shift | c << (64 - shift);
+		d[i + 3] = c >> shift | e << (64 - shift);
+		low = e;
+	}
 	for (; (i + 1) * WORD <= n; i++) {
 		uint64_t high = from[i];
 
