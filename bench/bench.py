@@ -53,6 +53,13 @@ def rows_x86():
     for path in paths_x86.PATHS:
         yield (path + ", instructions", paths_x86.measure(path, paths_x86.XEN, paths_x86.XEN_OPTIONS, True)[0],
                paths_x86.measure(path, dom0=True)[0])
+    of = boots.measure_x86()
+    for kernel, xen in itertools.product(("vmlinux", "kernel"), ("xen pvh", "xen pv")):
+        label = "x86_64 %s, Xen's a %s dom0: " % (kernel, xen.split()[1].upper())
+        yield label + "entry, instructions", of[xen, kernel]["entry"], of["krypton", kernel]["entry"]
+        bare = of["bare", kernel]["user"]
+        yield ("%sadded to bare Linux's %.6g until user space, instructions" % (label, bare),
+               of[xen, kernel]["user"] - bare, of["krypton", kernel]["user"] - bare)
 
 
 def main():

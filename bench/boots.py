@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From power-on to dom0's first instruction and to its user space: instructions and seconds.
+"""From power-on to dom0's first instruction and to its user space: instructions and seconds, on arm64 and x86-64.
 
 Instructions are counted by QEMU (-icount, one CPU): a breakpoint stops the machine at dom0's first
 instruction, and the line that dom0's user space prints is the other end. The counts repeat exactly.
@@ -9,12 +9,19 @@ import pathlib
 import re
 import socket
 import statistics
+import struct
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
 
-from machine import BUILD, Kernel, Machine  # noqa: E402
+from machine import BUILD, CACHE, X86_CPU, Kernel, Machine  # noqa: E402
+
+XEN_X86 = CACHE / "x86_64/xen"
+# dom0's first instruction is named by a note of its ELF file (xen/elfnote.h).
+ELFNOTE_ENTRY, ELFNOTE_PHYS32_ENTRY = 1, 18
 
 
 class Gdb:
@@ -40,20 +47,50 @@ class Gdb:
         return re.search(rb"\$([^#]*)#", data).group(1).decode()
 
 
-def dom0(kernel):
-    return Kernel(kernel, "nokaslr")
+def is_pv(hypervisor, options):
+    return hypervisor == XEN_X86 and "dom0=pvh" not in options
 
 
-def first_address(hypervisor, options, kernel):
-    """Where dom0's first instruction lies: the first return from EL2 to EL1 goes there."""
+def machine(hypervisor, options, kernel, counted=True, arch="arm64", qemu_args=()):
+    """The same machine for all; QEMU's SVM cannot do SMAP, and Xen's PV dom0 dies behind its IOMMU."""
+    pv = is_pv(hypervisor, options)
+    return Machine(hypervisor, arch=arch, options=options, cpus=1 if counted else 2, dom0=Kernel(kernel, "nokaslr"),
+                   icount=counted, cpu=X86_CPU + ",-smap,-smep" if pv else None, iommu=False if pv else None,
+                   qemu_args=qemu_args)
+
+
+def noted_address(note):
+    """What a note of Debian's x86-64 kernel says."""
+    elf, _ = Kernel("vmlinux").files("x86_64")
+    with tempfile.NamedTemporaryFile() as notes:
+        subprocess.run(["objcopy", "-O", "binary", "-j", ".notes", str(elf), notes.name], check=True)
+        data = notes.read()
+    at = 0
+    while at < len(data):
+        name, size, kind = struct.unpack_from("<3I", data, at)
+        value = at + 12 + (name + 3 & ~3)
+        if kind == note and data[at + 12:at + 16] == b"Xen\0":
+            return int.from_bytes(data[value:value + size], "little")
+        at = value + (size + 3 & ~3)
+    raise AssertionError("%s has no note %d" % (elf, note))
+
+
+def first_address(hypervisor, options, kernel, arch="arm64"):
+    """Where dom0's first instruction lies."""
+    if arch == "x86_64":
+        return noted_address(ELFNOTE_ENTRY if is_pv(hypervisor, options) else ELFNOTE_PHYS32_ENTRY)
+    return first_return(hypervisor, options, kernel)
+
+
+def first_return(hypervisor, options, kernel):
+    """Where the first return from EL2 to EL1 goes to."""
     directory = BUILD / "logs/bench-entry"
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "int.log"
     log.unlink(missing_ok=True)
-    machine = Machine(hypervisor, options=options, cpus=1, dom0=dom0(kernel), icount=True,
-                      qemu_args=["-d", "int", "-D", str(log)])
     pattern = re.compile(r"Exception return from AArch64 EL2 to AArch64 EL1 PC (0x[0-9a-f]+)")
-    with machine.boot("bench-entry", directory) as run:
+    with machine(hypervisor, options, kernel,
+                 qemu_args=["-d", "int", "-D", str(log)]).boot("bench-entry", directory) as run:
         while run.seconds() < 120:
             match = log.exists() and pattern.search(log.read_text(errors="replace"))
             if match:
@@ -63,15 +100,15 @@ def first_address(hypervisor, options, kernel):
     raise AssertionError("dom0 never ran: %s" % run.log)
 
 
-def to_entry(hypervisor, options, kernel, address, counted=True):
+def to_entry(hypervisor, options, kernel, address, counted=True, arch="arm64"):
     """Until dom0's first instruction: instructions, or seconds."""
     directory = BUILD / "logs/bench-entry"
     stub = directory / "gdb"
-    machine = Machine(hypervisor, options=options, cpus=1 if counted else 2, dom0=dom0(kernel), icount=counted,
-                      qemu_args=["-S", "-gdb", "unix:%s,server=on,wait=off" % stub])
-    with machine.boot("bench-entry", directory) as run:
+    directory.mkdir(parents=True, exist_ok=True)
+    with machine(hypervisor, options, kernel, counted, arch,
+                 ["-S", "-gdb", "unix:%s,server=on,wait=off" % stub]).boot("bench-entry", directory) as run:
         gdb = Gdb(stub)
-        assert gdb.ask("Z1,%x,4" % address) == "OK"
+        assert gdb.ask("Z1,%x,%d" % (address, 4 if arch == "arm64" else 1)) == "OK"
         began = time.monotonic()
         stop = gdb.ask("c")
         seconds = time.monotonic() - began
@@ -79,22 +116,35 @@ def to_entry(hypervisor, options, kernel, address, counted=True):
         return run.instructions() if counted else seconds
 
 
-def instructions_to_entry(hypervisor, options, kernel):
-    return to_entry(hypervisor, options, kernel, first_address(hypervisor, options, kernel))
+def instructions_to_entry(hypervisor, options, kernel, arch="arm64"):
+    return to_entry(hypervisor, options, kernel, first_address(hypervisor, options, kernel, arch), arch=arch)
 
 
-def instructions_to_user(hypervisor, options, kernel):
-    machine = Machine(hypervisor, options=options, cpus=1, dom0=dom0(kernel), icount=True)
-    with machine.boot("bench-user") as run:
+def instructions_to_user(hypervisor, options, kernel, arch="arm64"):
+    with machine(hypervisor, options, kernel, arch=arch).boot("bench-user") as run:
         run.expect("Run /init as init process", 180)
         return run.instructions()
 
 
-def seconds_to_user(hypervisor, options, kernel):
-    machine = Machine(hypervisor, options=options, cpus=2, dom0=dom0(kernel))
-    with machine.boot("bench-seconds") as run:
+def seconds_to_user(hypervisor, options, kernel, arch="arm64"):
+    with machine(hypervisor, options, kernel, False, arch).boot("bench-seconds") as run:
         run.expect("Run /init as init process", 180)
         return run.seconds()
+
+
+def measure_x86():
+    """{(machine, kernel): {what: instructions}}; the kernel packed with xz as Debian has it, and unpacked beforehand."""
+    machines = {"bare": (None, ""), "xen pv": (XEN_X86, "console=com1 dom0_mem=512M"),
+                "xen pvh": (XEN_X86, "console=com1 dom0=pvh dom0_mem=512M"),
+                "krypton": (BUILD / "krypton-x86_64", "console=com1 dom0_mem=512M")}
+    result = {}
+    for kernel in ("vmlinux", "kernel"):
+        for name, (hypervisor, options) in machines.items():
+            of = result[name, kernel] = {}
+            if hypervisor:
+                of["entry"] = instructions_to_entry(hypervisor, options, kernel, "x86_64")
+            of["user"] = instructions_to_user(hypervisor, options, kernel, "x86_64")
+    return result
 
 
 def measure(machines, kernel="cloud", times=3):
@@ -124,5 +174,8 @@ def measure(machines, kernel="cloud", times=3):
 
 
 if __name__ == "__main__":
-    from machine import CACHE
-    print(measure({"bare": (None, ""), "xen": (CACHE / "arm64/xen", "console=dtuart dtuart=/pl011@9000000 dom0_mem=512M")}))
+    if sys.argv[1:] == ["x86_64"]:
+        for what, figures in measure_x86().items():
+            print(*what, figures, flush=True)
+    else:
+        print(measure({"bare": (None, ""), "xen": (CACHE / "arm64/xen", "console=dtuart dtuart=/pl011@9000000 dom0_mem=512M")}))

@@ -45,6 +45,8 @@ def main():
             figures[what] = paths.measure(KRYPTON, what)[0]
         elif what in paths_x86.PATHS:
             figures[what] = paths_x86.measure(what)[0]
+    figures["x86_64 entry to dom0, unpacked kernel"] = boots.instructions_to_entry(
+        BUILD / "krypton-x86_64", "console=com1 dom0_mem=512M", "vmlinux", "x86_64")
     figures["entry to dom0, share of Xen's"], figures["added until dom0's user space, share"] = shares()
     passed = True
     for what, limit in limits().items():
