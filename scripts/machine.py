@@ -98,6 +98,12 @@ class Domain(Kernel):
         return node
 
 
+def made(*paths):
+    """Whoever runs a test makes what it runs: nothing is made while several processes share it."""
+    for path in paths:
+        assert pathlib.Path(path).exists(), "%s is not there: make all guests kr-host stored-test" % path
+
+
 @contextlib.contextmanager
 def alone():
     """One of several test processes at a time."""

@@ -32,12 +32,12 @@ def elsewhere(item):
 @pytest.hookimpl(tryfirst=True)     # before the processes share them
 def pytest_collection_modifyitems(config, items):
     """The long ones are left out, not skipped: a skip in the result always means something. What shares a
-    machine within its file, or calls make, stays together when several processes share the tests."""
+    machine within its file stays together when several processes share the tests."""
     for item in items:
         stem = item.path.stem
         if stem not in ("test_boot", "test_guests") and not item.get_closest_marker("xdist_group"):
-            makes = stem.startswith(("test_kr", "test_run", "test_stored"))
-            item.add_marker(pytest.mark.xdist_group("tools" if makes else stem))
+            dom0 = getattr(item, "callspec", None) and item.callspec.params.get("dom0")
+            item.add_marker(pytest.mark.xdist_group("%s-%s" % (stem, dom0) if dom0 else stem))
     # Those that stay together take longest: they go first, and single boots fill what is left of each process's time.
     items.sort(key=lambda item: not item.path.stem.startswith(("test_xl", "test_kr", "test_run", "test_stored")))
     full = config.getoption("--full")
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def built():
-    assert list(machines.BUILD.glob("krypton-*")), "%s: nothing is built: make first" % machines.BUILD
+    machines.made(*(machines.BUILD / ("krypton-" + arch) for arch in ("arm64", "x86_64")))
 
 
 @pytest.fixture

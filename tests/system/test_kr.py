@@ -16,8 +16,7 @@ KR = machines.BUILD / "tools/host/kr"
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    subprocess.run(["make", "-C", str(TOP), "O=%s" % machines.BUILD, "kr-host"], check=True,
-                   stdout=subprocess.DEVNULL)
+    machines.made(KR)
 
 
 def kr(*args):

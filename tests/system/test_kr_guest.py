@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 
 import machine as machines
 import pytest
@@ -16,8 +15,7 @@ def dom0(request, tmp_path_factory):
     arch = request.param
     folder = tmp_path_factory.mktemp("extra")
     programs = [machines.BUILD / "tools" / arch / name for name in ("kr", "kr-consoled", "kr-supervisor")]
-    subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD] + [str(p) for p in programs], check=True,
-                   stdout=subprocess.DEVNULL)
+    machines.made(*programs)
     assert programs[0].stat().st_size < 2 << 20
     (folder / "usr/sbin").mkdir(parents=True)
     for program in programs:

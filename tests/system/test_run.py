@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """./run as README.md and docs/getting-started.md have it: what a new user types, and what the terminal shows."""
 import os
-import subprocess
 import sys
 
 import machine as machines
@@ -13,9 +12,7 @@ from machine import SLOW
 
 @pytest.mark.parametrize("arch", ["arm64", "x86_64"])
 def test_a_new_user_gets_a_guest(arch):
-    programs = [str(machines.BUILD / "tools" / arch / name) for name in machines.RUN_PROGRAMS]
-    subprocess.run(["make", "-C", str(machines.TOP), "O=%s" % machines.BUILD] + programs, check=True,
-                   stdout=subprocess.DEVNULL)
+    machines.made(*(machines.BUILD / "tools" / arch / name for name in machines.RUN_PROGRAMS))
     folder = machines.BUILD / "logs" / "run"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ("console-%s.log" % arch), "wb") as log:

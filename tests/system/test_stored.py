@@ -16,6 +16,7 @@ import time
 
 import pytest
 
+import machine as machines
 from conftest import TOP
 
 sys.path.insert(0, str(TOP / "tests/stored"))
@@ -26,7 +27,7 @@ from daemons import BUILD, Store, debian_program  # noqa: E402
 
 @pytest.fixture(scope="session", autouse=True)
 def stored_built():
-    subprocess.run(["make", "-s", "-C", str(TOP), "O=%s" % BUILD.parent, "stored-test"], check=True)
+    machines.made(BUILD / "sim/kr-stored", BUILD / "fast/kr-stored", BUILD / "fakexen.so")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from dom0 import Dom0
 from guests import CRASHES, SLEEPS
-from machine import BUILD, SLOW
+from machine import BUILD, SLOW, made
 
 STORES = {"debian": "", "kr": "kr-stored --pid-file /run/xenstored.pid"}
 WHOLE = [("arm64", "debian"), ("x86_64", "kr")]
@@ -42,6 +42,7 @@ def pytest_generate_tests(metafunc):
 def dom0(request):
     arch, store = request.param
     on = request.config.getoption("--on")
+    made(*(BUILD / "tools" / arch / name for name in ("kr-stored", "kr-consoled")))
     # Counting instructions, so that no time limit in dom0 or a guest depends on how busy the host is;
     # Debian's Xen does not boot that way on two CPUs, and QEMU 7.2 does not run SVM that way (scripts/machine.py).
     with Dom0(on, "xl-%s-%s-%s" % (on, arch, store), arch=arch, store=STORES[store],
