@@ -34,6 +34,11 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, uint32_t id)
 	return id < MODEL_VCPUS ? d->vcpu[id] : NULL;
 }
 
+static inline struct vcpu *domain_find_vcpu(const struct domain *d, uint32_t id)
+{
+	return id < MODEL_VCPUS ? d->vcpu[id] : NULL;
+}
+
 #define domain_for_each_vcpu(v, d) \
 	for (uint32_t i_ = 0; i_ < MODEL_VCPUS && ((v) = (d)->vcpu[i_]) != NULL; i_++)
 
