@@ -60,12 +60,12 @@ static bool time_changes(uint16_t code)
 	return t && t->moving;
 }
 
-static void stand_still(uint16_t code, void *record)
+static void stand_still(uint16_t code, void *before, void *after)
 {
 	const struct state_type *t = state_type_find(code);
 
 	if (t && t->still)
-		t->still(record);
+		t->still(before, after);
 }
 
 static void compare(void)
@@ -77,8 +77,7 @@ static void compare(void)
 		const struct hvm_save_descriptor *desc = (const void *)(a + at);
 		size_t n = sizeof(*desc) + desc->length;
 
-		stand_still(desc->typecode, a + at + sizeof(*desc));
-		stand_still(desc->typecode, b + at + sizeof(*desc));
+		stand_still(desc->typecode, a + at + sizeof(*desc), b + at + sizeof(*desc));
 		if (memcmp(a + at, b + at, n) != 0 && !time_changes(desc->typecode)) {
 			(void)snprint(how, sizeof(how),
 				      "record %x of instance %u came back different",

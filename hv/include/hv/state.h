@@ -42,8 +42,8 @@ struct state_type {
 	/* Can `d` take this? Changes nothing, looks at every field. */
 	MUST_USE int (*check)(const struct domain *d, const struct vcpu *v, const void *record);
 	void (*load)(struct domain *d, struct vcpu *v, const void *record);
-	/* Instead of `moving`: clear what time changes, so that the rest can be compared. For tests. */
-	void (*still)(void *record);
+	/* Instead of `moving`: clear what differs in a later record of a paused vCPU with nothing wrong, so that the rest can be compared. For tests. */
+	void (*still)(void *before, void *after);
 };
 
 /* A place in the order: which type, which instance of it. */

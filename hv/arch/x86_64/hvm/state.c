@@ -331,9 +331,10 @@ static void cpu_load(struct domain *d, struct vcpu *v, const void *record)
 		arch_vcpu_raise_upcall(v);
 }
 
-static void cpu_still(void *record)
+static void cpu_still(void *before, void *after)
 {
-	((cpu_record *)record)->tsc = 0;
+	((cpu_record *)before)->tsc = 0;
+	((cpu_record *)after)->tsc = 0;
 }
 
 /* ---- memory types ---------------------------------------------------------------------------------- */

@@ -155,7 +155,13 @@ void vlapic_regs_load(struct domain *d, struct vcpu *v, const void *record)
 		a->tsc_deadline = 0;
 }
 
-void vlapic_regs_still(void *record)
+void vlapic_regs_still(void *before, void *after)
 {
-	put(record, REG_CURRENT, 0);
+	put(before, REG_CURRENT, 0);
+	put(after, REG_CURRENT, 0);
+	for (unsigned i = 0; i < 8; i++) { /* interrupts arrive at a paused vCPU too */
+		uint32_t at = REG_IRR + i * SET_STEP;
+
+		put(after, at, get(after, at) & get(before, at));
+	}
 }

@@ -16,6 +16,6 @@ void vlapic_hidden_load(struct domain *d, struct vcpu *v, const void *record);
 MUST_USE int vlapic_regs_save(struct domain *d, struct vcpu *v, void *record);
 MUST_USE int vlapic_regs_check(const struct domain *d, const struct vcpu *v, const void *record);
 void vlapic_regs_load(struct domain *d, struct vcpu *v, const void *record);
-void vlapic_regs_still(void *record);
+void vlapic_regs_still(void *before, void *after);
 
 #endif
