@@ -263,16 +263,35 @@ static void blocks_split_under_guests(void **state)
 	assert_int_not_equal(joined, 0);
 }
 
-/* A page becomes read-only while it is written, and writable again. */
+/* A page becomes read-only while two vCPUs write it, and writable again. */
+struct narrowing {
+	unsigned written, refused[2], before;
+};
+
 static bool write_page(struct vcpu *v, void *arg)
 {
+	struct narrowing *s = arg;
 	uint64_t word = 1;
 
-	if (sim_guest_write(v, gva(4 << PAGE_SHIFT), &word, 8))
-		__atomic_fetch_add(&((struct sharing *)arg)->ready, 1, __ATOMIC_SEQ_CST);
-	else
-		__atomic_fetch_add(&((struct sharing *)arg)->done, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(sim_guest_write(v, gva(4 << PAGE_SHIFT), &word, 8) ? &s->written
+									      : &s->refused[v->id],
+			   1, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+static bool written_again(void *arg)
+{
+	struct narrowing *s = arg;
+
+	return __atomic_load_n(&s->written, __ATOMIC_SEQ_CST) != s->before;
+}
+
+static bool both_refused(void *arg)
+{
+	struct narrowing *s = arg;
+
+	return __atomic_load_n(&s->refused[0], __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&s->refused[1], __ATOMIC_SEQ_CST);
 }
 
 static void set_page(struct domain *d, enum p2m_type t)
@@ -289,26 +308,22 @@ static void permissions_narrow_under_guests(void **state)
 {
 	FOR_EACH_SEED(seed)
 	{
-		struct sharing s = { .ready = 0 };
+		struct narrowing s = { 0 };
 		struct domain *d;
-		unsigned written;
 
 		sim_boot(1 + cpus_of(seed), 32 << 20, seed);
 		d = sim_domain(2, 8);
 		for (unsigned i = 0; i < 2; i++)
 			sim_guest_set(d->vcpu[i], write_page, NULL, &s);
 		sim_start(d);
-		sim_run_for(TIME(20000));
+		assert_true(sim_run(written_again, &s));
 		sim_on_cpu(0, make_readonly, d);
+		assert_true(sim_run(both_refused, &s));
+		s.before = s.written;
 		sim_run_for(TIME(20000));
-		written = s.ready;
-		assert_int_not_equal(written, 0);
-		sim_run_for(TIME(20000));
-		assert_int_equal(s.ready, written);
-		assert_int_not_equal(s.done, 0);
+		assert_int_equal(s.written, s.before);
 		set_page(d, P2M_RAM_RW);
-		sim_run_for(TIME(20000));
-		assert_int_not_equal(s.ready, written);
+		assert_true(sim_run(written_again, &s));
 		sim_end_all();
 		sim_shutdown();
 	}

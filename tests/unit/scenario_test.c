@@ -330,39 +330,55 @@ static void what_waits_is_woken(void **state)
 }
 
 /* Pausing holds every vCPU, for as long as it lasts and not longer. */
+struct counted {
+	unsigned count, before;
+};
+
 static bool count_up(struct vcpu *v, void *arg)
 {
-	__atomic_fetch_add((unsigned *)arg, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&((struct counted *)arg)->count, 1, __ATOMIC_SEQ_CST);
 	sim_guest_pause(v);
 	return true;
+}
+
+static bool counted_on(void *arg)
+{
+	struct counted *c = arg;
+
+	return __atomic_load_n(&c->count, __ATOMIC_SEQ_CST) != c->before;
+}
+
+static bool are_off(void *arg)
+{
+	struct domain *d = arg;
+
+	return vcpu_off_cpu(d->vcpu[0]) && vcpu_off_cpu(d->vcpu[1]);
 }
 
 static void pauses_hold(void **state)
 {
 	FOR_EACH_SEED(seed)
 	{
-		unsigned count = 0, at;
+		struct counted c = { 0 };
 		struct domain *d;
 
 		sim_boot(cpus_of(seed), 32 << 20, seed);
 		d = sim_domain(2, 8);
 		for (unsigned i = 0; i < 2; i++)
-			sim_guest_set(d->vcpu[i], count_up, NULL, &count);
+			sim_guest_set(d->vcpu[i], count_up, NULL, &c);
 		sim_start(d);
-		sim_run_for(TIME(50000));
-		assert_int_not_equal(count, 0);
+		assert_true(sim_run(counted_on, &c));
 		domain_pause(d);
 		domain_pause(d);
-		sim_run_for(TIME(20000)); /* time to leave */
-		at = count;
+		assert_true(sim_run(are_off, d));
+		c.before = c.count;
 		sim_run_for(TIME(100000));
-		assert_int_equal(count, at);
+		assert_int_equal(c.count, c.before);
 		domain_unpause(d);
 		sim_run_for(TIME(50000));
-		assert_int_equal(count, at);
+		assert_int_equal(c.count, c.before);
 		domain_unpause(d);
-		sim_run_for(TIME(50000));
-		assert_int_not_equal(count, at);
+		assert_true(sim_run(counted_on, &c));
 		sim_end_all();
 		sim_shutdown();
 	}
