@@ -41,7 +41,7 @@ static BOOT_TEXT bool is(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-static BOOT_TEXT bool parse_bool(const char *s, bool *value)
+BOOT_TEXT bool option_bool(const char *s, bool *value)
 {
 	static const char *const yes[] = { "", "yes", "on", "true", "enable", "1" };
 	static const char *const no[] = { "no", "off", "false", "disable", "0" };
@@ -156,7 +156,7 @@ static BOOT_TEXT bool parse_timestamps(const char *s, bool *value)
 		*value = false;
 		return true;
 	}
-	return parse_bool(s, value);
+	return option_bool(s, value);
 }
 
 static BOOT_TEXT bool parse_vwfi(const char *s, bool *native)
@@ -171,7 +171,7 @@ static BOOT_TEXT bool option_set(const struct option_row *row, const char *value
 	void *field = (char *)&options + row->offset;
 
 	switch ((enum option_kind)row->kind) {
-	case BOOL: return parse_bool(value, field);
+	case BOOL: return option_bool(value, field);
 	case U32: return parse_u32(value, field);
 	case STRING: return strcopy(field, value, row->size);
 	case VCPUS: return parse_vcpus(value, field);

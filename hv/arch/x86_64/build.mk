@@ -2,7 +2,8 @@
 x86_64-src += hv/arch/x86_64/boot/head.S hv/arch/x86_64/boot/trampoline.S hv/arch/x86_64/boot/loader.c
 x86_64-src += hv/arch/x86_64/main.c hv/arch/x86_64/devices.c hv/arch/x86_64/control.c
 x86_64-src += hv/arch/x86_64/cpu/entry.S hv/arch/x86_64/cpu/exceptions.c hv/arch/x86_64/cpu/panic.c
-x86_64-src += hv/arch/x86_64/cpu/mcheck.c
+x86_64-src += hv/arch/x86_64/cpu/mcheck.c hv/arch/x86_64/cpu/speculation.c
+cflags-hv/arch/x86_64/cpu/speculation.c := -Os
 x86_64-src += hv/arch/x86_64/cpu/apic.c hv/arch/x86_64/cpu/irq.c hv/arch/x86_64/cpu/cpu.c
 x86_64-src += hv/arch/x86_64/cpu/time.c hv/arch/x86_64/cpu/madt.c hv/arch/x86_64/cpu/smp.c
 x86_64-src += hv/arch/x86_64/mm/map.c hv/arch/x86_64/mm/p2m.c hv/arch/x86_64/mm/walk.c
@@ -23,5 +24,5 @@ x86_64-src += hv/drivers/acpi/tables.c hv/drivers/uart/ns16550.c
 x86_64-src += hv/arch/x86_64/hvm/state.c hv/arch/x86_64/hvm/vlapic_state.c hv/arch/x86_64/hvm/vpci.c
 # What knows neither domains nor hardware is tested on the host.
 host-src += hv/arch/x86_64/hvm/ioapic.c hv/arch/x86_64/boot/acpi_dom0.c hv/arch/x86_64/boot/acpi_write.c
-host-src += hv/drivers/acpi/tables.c
-unit-tests += tests/unit/ioapic_test.c tests/unit/acpi_test.c
+host-src += hv/drivers/acpi/tables.c hv/arch/x86_64/cpu/speculation.c
+unit-tests += tests/unit/ioapic_test.c tests/unit/acpi_test.c tests/unit/speculation_x86_test.c

@@ -16,6 +16,7 @@
 #include <asm/mm.h>
 #include <asm/msr.h>
 #include <asm/policy.h>
+#include <asm/speculation.h>
 #include <asm/trap.h>
 #include <hv/assert.h>
 #include <hv/console.h>
@@ -149,6 +150,7 @@ void x86_cpu_init(struct cpu *c)
 	mcheck_cpu_init();
 	if (!hvm->cpu_up(c))
 		panic("CPU %u cannot run guests", c->id);
+	x86_speculation_cpu_init();
 }
 
 /* SMEP, SMAP and UMIP, as far as this CPU has them. */
@@ -183,6 +185,7 @@ static void name_cpu(struct cpu *c)
 
 NORETURN static void boot_on_own_stack(void)
 {
+	x86_speculation_boot_init();
 	hvm_boot_init();
 	fpu_boot_init();
 	policy_boot_init();

@@ -25,6 +25,7 @@ struct options {
 	char com1[64];
 	struct log_threshold loglvl, loglvl_guest;
 	char sched[16];
+	char spec_ctrl[64];   /* a list: asm/speculation.h of x86 */
 	char bp_hardening[8]; /* "auto", "off", "loop" */
 	bool noreboot;        /* stop instead of rebooting after a panic */
 	uint32_t reboot_delay_ms;
@@ -43,5 +44,7 @@ extern struct options options; /* [c] after options_parse() */
 
 /* Fill `options` from the command line (the first word may be the image's name). Never fails: what is wrong is logged. */
 void options_parse(const char *cmdline);
+/* One of the words for a yes or no; the empty one is yes. False: none of them, `value` as it was. */
+bool option_bool(const char *s, bool *value);
 
 #endif

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Physical CPUs: idling, waiting for locks, and the machine's end. */
+/* Physical CPUs: idling, waiting for locks, barriers against speculation, and the machine's end. */
 #include <arch/cpu.h>
 
 #include <arch/timer.h>
 #include <asm/apic.h>
 #include <asm/insn.h>
 #include <asm/machine.h>
+#include <asm/msr.h>
+#include <asm/speculation.h>
+#include <hv/cpu.h>
 #include <hv/log.h>
 #include <hv/option.h>
 #include <hv/softirq.h>
@@ -67,3 +70,50 @@ void arch_lock_wait(const uint16_t *owner, uint16_t ticket)
 }
 
 void arch_lock_released(void) {}
+
+/* ---- speculation ------------------------------------------------------------------------------------ */
+
+struct x86_speculation x86_speculation;
+
+BOOT_TEXT void x86_speculation_boot_init(void)
+{
+	uint32_t last = cpuid(0x80000000, 0).eax;
+	struct x86_identity id = {
+		.signature = cpuid(1, 0).eax,
+		.features = cpuid(1, 0).ecx,
+		.controls = last >= 0x80000008 ? cpuid(0x80000008, 0).ebx : 0,
+		.svm = last >= 0x8000000a ? cpuid(0x8000000a, 0).edx : 0,
+		.features2 = last >= 0x80000021 ? cpuid(0x80000021, 0).eax : 0,
+	};
+	struct cpuid below = cpuid(0x40000000, 0);
+	char line[241];
+
+	id.below[0] = below.ebx;
+	id.below[1] = below.ecx;
+	id.below[2] = below.edx;
+	x86_speculation_choose(&id, options.spec_ctrl, &x86_speculation);
+	x86_speculation_describe(&id, &x86_speculation, line, sizeof(line));
+	log_info("speculation: %s", line);
+}
+
+void x86_speculation_cpu_init(void)
+{
+	const struct x86_speculation *s = &x86_speculation;
+
+	if (s->lfence == LFENCE_SET && !(rdmsr(MSR_DE_CFG) & DE_CFG_LFENCE))
+		wrmsr(MSR_DE_CFG, rdmsr(MSR_DE_CFG) | DE_CFG_LFENCE);
+	if (s->automatic_ibrs)
+		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_AIBRSE);
+	if (s->spec_ctrl)
+		wrmsr(MSR_SPEC_CTRL, s->spec_ctrl);
+}
+
+void x86_predictors_of(uint64_t tag)
+{
+	struct cpu *c = this_cpu();
+
+	if (c->arch.predictors_of == tag)
+		return;
+	c->arch.predictors_of = tag;
+	wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+}

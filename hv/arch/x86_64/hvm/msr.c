@@ -20,7 +20,6 @@
 #define MSR_NB_CFG         0xc001001fu
 #define MSR_K8_TOP_MEM1    0xc001001au
 #define MSR_K8_TOP_MEM2    0xc001001du
-#define MSR_DE_CFG         0xc0011029u
 
 /*
  * The hypercall page: 32 bytes for each number: mov $n, %eax; vmmcall; ret (xen/arch-x86/xen-x86_64.h). Number 23, iret, is for PV.

@@ -9,6 +9,7 @@
 #include <asm/fpu.h>
 #include <asm/hvm.h>
 #include <asm/msr.h>
+#include <asm/speculation.h>
 #include <hv/assert.h>
 #include <hv/domain.h>
 #include <hv/log.h>
@@ -189,7 +190,8 @@ static void add_extended(struct cpu_policy *p)
 	if (last >= 0x80000008) {
 		v = cpuid(0x80000008, 0);
 		add(p, 0x80000008, NO_SUBLEAF,
-		    (struct cpuid){ v.eax & 0xffff, v.ebx & word_mask(8), 0, 0 });
+		    (struct cpuid){ v.eax & 0xffff,
+				    (v.ebx & word_mask(8)) | x86_speculation.guest_leaf, 0, 0 });
 	}
 }
 

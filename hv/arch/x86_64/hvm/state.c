@@ -13,6 +13,7 @@
 #include <asm/machine.h>
 #include <asm/msr.h>
 #include <asm/policy.h>
+#include <asm/speculation.h>
 #include <asm/state.h>
 #include <hv/assert.h>
 #include <hv/domain.h>
@@ -423,6 +424,60 @@ static void xsave_load(struct domain *d, struct vcpu *v, const void *record)
 	memcpy(v->arch.fpu, &r->save_area, fpu_area_size());
 }
 
+/* ---- model-specific registers: SPEC_CTRL, where guests have it -------------------------------------- */
+
+/* struct hvm_msr with one of them. */
+struct msr_record {
+	uint32_t count, zero;
+	struct hvm_one_msr spec_ctrl;
+};
+_Static_assert(sizeof(struct msr_record) == sizeof(struct hvm_msr) + sizeof(struct hvm_one_msr) &&
+		   offsetof(struct msr_record, spec_ctrl) == offsetof(struct hvm_msr, msr),
+	       "xen/arch-x86/hvm/save.h");
+
+static uint32_t msr_length(const struct domain *d)
+{
+	return x86_speculation.guest_spec_ctrl ? sizeof(struct msr_record) : 0;
+}
+
+static int msr_save(struct domain *d, struct vcpu *v, void *record)
+{
+	struct msr_record *r = record;
+	struct hvm_state s;
+
+	hvm->get_state(v, &s);
+	r->count = 1;
+	r->spec_ctrl.index = MSR_SPEC_CTRL;
+	r->spec_ctrl.val = s.spec_ctrl;
+	return 0;
+}
+
+#define MSR_BAD(name, actual) state_bad_field(CPU_MSR_CODE, struct msr_record, name, actual)
+
+/* The CPU refuses bits that it does not have: VMRUN would. */
+static int msr_check(const struct domain *d, const struct vcpu *v, const void *record)
+{
+	const struct msr_record *r = record;
+
+	if (r->count != 1)
+		return MSR_BAD(count, r->count);
+	if (r->spec_ctrl.index != MSR_SPEC_CTRL || r->spec_ctrl._rsvd)
+		return MSR_BAD(spec_ctrl.index, r->spec_ctrl.index);
+	if (r->spec_ctrl.val & ~x86_spec_ctrl_of(x86_speculation.guest_leaf))
+		return MSR_BAD(spec_ctrl.val, r->spec_ctrl.val);
+	return 0;
+}
+
+static void msr_load(struct domain *d, struct vcpu *v, const void *record)
+{
+	const struct msr_record *r = record;
+	struct hvm_state s;
+
+	hvm->get_state(v, &s);
+	s.spec_ctrl = r->spec_ctrl.val;
+	hvm->set_state(v, &s);
+}
+
 /* ---- the table ------------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -437,6 +492,8 @@ static const struct state_type type[] = {
 	{ RECORD(MTRR, mtrr), .per_vcpu = true },
 	{ .code = CPU_XSAVE_CODE, .per_vcpu = true, .length_of = xsave_length,
 	  .save = xsave_save, .check = xsave_check, .load = xsave_load },
+	{ .code = CPU_MSR_CODE, .per_vcpu = true, .length_of = msr_length,
+	  .save = msr_save, .check = msr_check, .load = msr_load },
 };
 /* clang-format on */
 

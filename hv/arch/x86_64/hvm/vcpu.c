@@ -18,6 +18,7 @@
 #include <asm/policy.h>
 #include <asm/ports.h>
 #include <asm/pvclock.h>
+#include <asm/speculation.h>
 #include <asm/vioapic.h>
 #include <hv/assert.h>
 #include <hv/err.h>
@@ -39,6 +40,8 @@ void hvm_boot_init(void)
 
 /* ---- domains -------------------------------------------------------------------------------------- */
 
+static uint64_t last_predictor_tag; /* [a] */
+
 int arch_domain_init(struct domain *d, const struct domain_config *cfg)
 {
 	int err;
@@ -53,6 +56,11 @@ int arch_domain_init(struct domain *d, const struct domain_config *cfg)
 	}
 	/* FS and GS bases and the system-call MSRs travel with the control block; the TSC is offset. */
 	hvm->allow_msr(d, MSR_TSC, true, false);
+	if (x86_speculation.guest_pred_cmd)
+		hvm->allow_msr(d, MSR_PRED_CMD, false, true);
+	if (x86_speculation.guest_spec_ctrl)
+		hvm->allow_msr(d, MSR_SPEC_CTRL, true, true);
+	d->arch.predictor_tag = atomic_add(&last_predictor_tag, 1);
 	d->arch.tsc_offset = -rdtsc();
 	err = vlapic_domain_init(d);
 	if (!err && (cfg->roles & ROLE_HARDWARE)) {
@@ -165,6 +173,8 @@ void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
 		prev->arch.loaded = false;
 	}
 	if (next) {
+		if (unlikely(x86_speculation.ibpb))
+			x86_predictors_of(next->domain->arch.predictor_tag);
 		fpu_load(next);
 		hvm->load(next);
 		next->arch.loaded = true;

@@ -7,6 +7,7 @@
  * interrupts off: GIF is clear from CLGI to STGI, and IF is set inside, so that an interrupt that comes ends
  * the guest's run instead of being taken here (APM vol. 2, 15.5, 15.17).
  */
+#include <asm/msr.h>
 #include <asm/offsets.h>
 
 	.text
@@ -57,9 +58,38 @@ svm_exit:
 	movq	%r15, REGS_R15(%rax)
 	popq	%rdi
 	popq	%rsi
+	/* On CPUs that need it a jump to svm_forget overwrites this instruction at boot (svm.c), so that others pay nothing. */
+	.globl	svm_host_block
+svm_host_block:
 	movq	CPU_HOST_VMCB(%rsi), %rax
+.Lhost_block_known:
 	vmload	%rax
 	cli
 	stgi
 	popq	%rbp
 	ret
+
+/*
+ * What the guest taught is forgotten before the first RET behind its exit, GIF still clear: the return stack is filled with places that
+ * end speculation, 32 of them, as many as any AMD CPU predicts from; then SPEC_CTRL is written where IBRS wants that. rcx, rdx are free.
+ */
+	.globl	svm_forget
+	.type	svm_forget, @function
+svm_forget:
+	movl	$16, %ecx
+1:	call	2f
+	int3
+2:	call	3f
+	int3
+3:	decl	%ecx
+	jnz	1b
+	addq	$(32 * 8), %rsp
+	movl	svm_exit_spec_ctrl(%rip), %eax
+	testl	%eax, %eax
+	jz	4f
+	movl	$MSR_SPEC_CTRL, %ecx
+	xorl	%edx, %edx
+	wrmsr
+4:	lfence	/* neither of the two jumps above was guessed past this */
+	movq	CPU_HOST_VMCB(%rsi), %rax
+	jmp	.Lhost_block_known

@@ -99,6 +99,7 @@ void svm_get_state(struct vcpu *v, struct hvm_state *s)
 		.sysenter_cs = b->sysenter_cs,
 		.sysenter_esp = b->sysenter_esp,
 		.sysenter_eip = b->sysenter_eip,
+		.spec_ctrl = b->spec_ctrl,
 		.interrupt_shadow = b->shadow & 1,
 	};
 	for (unsigned i = 0; i < NR_SEGMENTS; i++)
@@ -131,6 +132,7 @@ void svm_set_state(struct vcpu *v, const struct hvm_state *s)
 	b->sysenter_cs = s->sysenter_cs;
 	b->sysenter_esp = s->sysenter_esp;
 	b->sysenter_eip = s->sysenter_eip;
+	b->spec_ctrl = s->spec_ctrl;
 	b->shadow = s->interrupt_shadow & 1;
 	for (unsigned i = 0; i < NR_SEGMENTS; i++)
 		segment_in(segment_of(b, (enum segment_name)i), &s->seg[i]);

@@ -8,6 +8,7 @@
 
 #include <asm/insn.h>
 #include <asm/msr.h>
+#include <asm/speculation.h>
 #include <asm/trap.h>
 #include <arch/memory.h>
 #include <hv/assert.h>
@@ -29,6 +30,26 @@ static bool need(bool have, const char *what)
 	return have;
 }
 
+/* enter.S */
+extern uint8_t svm_host_block[], svm_forget[];
+uint32_t svm_exit_spec_ctrl; /* [c] */
+
+_Static_assert(offsetof(struct cpu, arch.host_vmcb) > 127,
+	       "the instruction there has room for a jump");
+
+/* Let exits go through svm_forget(). The boot CPU, alone; code is read-only but to those who may ignore that. */
+static BOOT_TEXT void forget_at_exits(void)
+{
+	int32_t distance = (int32_t)((uintptr_t)svm_forget - (uintptr_t)svm_host_block - 5);
+	uint64_t cr0 = read_cr0();
+
+	svm_exit_spec_ctrl = x86_speculation.at_exit;
+	write_cr0(cr0 & ~(uint64_t)CR0_WP);
+	svm_host_block[0] = 0xe9; /* JMP */
+	memcpy(svm_host_block + 1, &distance, sizeof(distance));
+	write_cr0(cr0);
+}
+
 static bool svm_supported(void)
 {
 	struct cpuid max = cpuid(0x80000000, 0), f;
@@ -48,6 +69,8 @@ static bool svm_supported(void)
 	log_info("SVM: %u ASIDs%s%s%s%s", svm.max_asid, svm.next_rip ? ", next RIP" : "",
 		 svm.decode_assists ? ", decode assists" : "",
 		 f.edx & BIT(6) ? ", flush by ASID" : "", svm.clean ? ", clean bits" : "");
+	if (x86_speculation.fill_returns)
+		forget_at_exits();
 	return ok;
 }
 

@@ -32,6 +32,7 @@ struct arch_cpu {
 	uint32_t entries; /* [a] times this CPU entered a guest: whoever waits for it to leave looks */
 	uint32_t next_asid;       /* [own] address-space tags of this CPU's TLB */
 	uint64_t asid_generation; /* [own] */
+	uint64_t predictors_of; /* [own] tag of the domain that last trained branch predictors here; 0: nobody */
 };
 
 /* A CPU never changes under running code, so the compiler may read the field once. */

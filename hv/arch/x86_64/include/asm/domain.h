@@ -13,7 +13,8 @@ struct iommu_context;
 
 struct arch_domain {
 	struct cpu_policy *policy; /* [c] what CPUID and MSRs show: leaf/MSR form, a frame of the pool */
-	void *msr_permission;      /* [c] vendor's bitmap, pool */
+	uint64_t predictor_tag; /* [c] no other domain ever has this one */
+	void *msr_permission;   /* [c] vendor's bitmap, pool */
 	uint64_t msr_permission_pa;
 	void *port_permission; /* [c] vendor's bitmap, pool */
 	uint64_t port_permission_pa;

@@ -37,6 +37,7 @@ struct hvm_state {
 	} gdtr, idtr;
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+	uint64_t spec_ctrl;        /* 0 where guests do not have the register */
 	uint32_t interrupt_shadow; /* 1: after STI or MOV SS */
 };
 

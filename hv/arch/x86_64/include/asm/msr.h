@@ -12,7 +12,12 @@
 #define APIC_BASE_X2APIC   0x00000400
 #define APIC_BASE_ENABLE   0x00000800
 #define MSR_SPEC_CTRL      0x00000048
+#define SPEC_CTRL_IBRS     0x00000001
+#define SPEC_CTRL_STIBP    0x00000002
+#define SPEC_CTRL_SSBD     0x00000004
+#define SPEC_CTRL_PSFD     0x00000080
 #define MSR_PRED_CMD       0x00000049
+#define PRED_CMD_IBPB      0x00000001
 #define MSR_SYSENTER_CS    0x00000174
 #define MSR_SYSENTER_ESP   0x00000175
 #define MSR_SYSENTER_EIP   0x00000176
@@ -34,6 +39,7 @@
 #define EFER_SVME          0x00001000
 #define EFER_LMSLE         0x00002000
 #define EFER_FFXSR         0x00004000
+#define EFER_AIBRSE        0x00200000
 #define MSR_STAR           0xc0000081
 #define MSR_LSTAR          0xc0000082
 #define MSR_CSTAR          0xc0000083
@@ -47,6 +53,8 @@
 #define MSR_VM_CR          0xc0010114
 #define VM_CR_SVMDIS       0x00000010
 #define MSR_VM_HSAVE_PA    0xc0010117
+#define MSR_DE_CFG         0xc0011029
+#define DE_CFG_LFENCE      0x00000002
 
 #define CR0_PE             0x00000001
 #define CR0_MP             0x00000002
