@@ -32,15 +32,17 @@ def converse(terminal):
         for text in wanted:
             terminal.expect(text, timeout=timeout)
 
-    starting = ["This is dom0", "up name=guest"]     # in either order
+    starting = ["This is dom0", "d1: dom0 serves its console"]     # in either order
     while starting:
         starting.pop(terminal.expect(starting, timeout=180 * SLOW))
-    type_and_expect("\x01\x01\x01", "nput to d1")
-    type_and_expect("hostname\r", r"\(d1\) guest\r")
-    type_and_expect("\x01\x01\x01", "nput to")
+    # What the boot-time domain prints is dom0's from now on, and the keyboard does not go there any more.
+    type_and_expect("\x01\x01\x01", "nput to Krypton")
     type_and_expect("\x01\x01\x01", "nput to d0")
     terminal.send("\r")
     terminal.expect("dom0 # ")
+    terminal.send("kr console boot-1\r")
+    type_and_expect("hostname\r", "\nguest\r", timeout=120 * SLOW)
+    type_and_expect("\x1d", "dom0 # ")
     type_and_expect("kr create debian.cfg --console\r", "debian is domain 2", "debian # ")
     type_and_expect("mount /dev/xvda /mnt && cat /mnt/hello\r", "hello from the disk\r", "debian # ")
     type_and_expect("ping -c 1 10.0.0.1\r", "1 packets received", "debian # ")
@@ -49,6 +51,7 @@ def converse(terminal):
     # The boot-time domain is known too, and its kernel hears what it is asked.
     type_and_expect("kr shutdown boot-1\r", "d1: guest powered off", timeout=120 * SLOW)
     type_and_expect("\r", "dom0 # ")
+    type_and_expect("until kr events | grep 'boot-1 .*powered'; do sleep 1; done\r", "boot-1 +powered off", "dom0 # ")
     type_and_expect("kr top\r", "domains,", "debian")
     type_and_expect("q", "dom0 # ")
     type_and_expect("poweroff -f\r", pexpect.EOF)

@@ -12,6 +12,7 @@
 #include <hv/console.h>
 #include <hv/log.h>
 #include <hv/sched.h>
+#include <xen/grant_table.h>
 
 #define MOST_WORDS 8
 
@@ -349,6 +350,56 @@ static void pausing_and_destroying(void **state)
 		assert_null(strstr(fakestore[i].path, "domain/2"));
 }
 
+/* ---- boot-time domains ---------------------------------------------------------------------------------- */
+
+static struct {
+	bool before, after, next; /* is it adopted? */
+} adoption;
+
+/* "other" becomes one that nobody knows; another one of its number has another grant table. */
+static void adopt_other(void)
+{
+	grant_entry_v1_t *table;
+	struct hcall_domain d;
+	struct fault f;
+
+	store_remove(&tools, 2);
+	sim_check(hcall_domains(&hcall, 2, &d, 1) == 1);
+	adoption.before = domain_is_adopted(&tools, 2);
+	if (!domain_adopt(&tools, &d, "boot-2", &f))
+		sim_fail("%s", f.text);
+	adoption.after = domain_is_adopted(&tools, 2);
+	table = fmem_grants(&fmem, 2);
+	sim_check(table[GNTTAB_RESERVED_CONSOLE].flags == GTF_permit_access &&
+		  table[GNTTAB_RESERVED_CONSOLE].frame ==
+		      domain_find(2)->hvm_param[HVM_PARAM_CONSOLE_PFN]);
+	table[GNTTAB_RESERVED_CONSOLE].flags = 0;
+	fmem_unmap(&fmem, table, 1);
+	adoption.next = domain_is_adopted(&tools, 2);
+}
+
+static void a_boot_time_domain_is_adopted_once_and_destroyed(void **state)
+{
+	char text[20];
+
+	in_dom0(adopt_other);
+	assert_false(adoption.before);
+	assert_true(adoption.after);
+	assert_false(adoption.next);
+	snprintf(text, sizeof(text), "%u",
+		 (unsigned)domain_find(2)->hvm_param[HVM_PARAM_CONSOLE_EVTCHN]);
+	assert_string_equal(fakestore_value("/local/domain/2/console/port"), text);
+	assert_string_equal(fakestore_value("/local/domain/2/console/type"), "xenconsoled");
+	assert_non_null(fakestore_value("/local/domain/2/store/port"));
+	assert_null(fakestore_value("/local/domain/2/vm"));
+	assert_null(fakestore_value("/libxl/2/type"));
+	done("list", "boot-2");
+	kr(CTL_DONE, true, "destroy boot-2");
+	assert_true(!domain_find(2) || domain_find(2)->dying);
+	assert_null(fakestore_value("/local/domain/2/name"));
+	assert_null(fakestore_value("/local/domain/0/backend/console/2/0/state"));
+}
+
 int main(void)
 {
 #define scene(f) cmocka_unit_test_setup_teardown(f, two_guests, no_guests)
@@ -365,6 +416,7 @@ int main(void)
 		scene(a_crash_is_an_event_with_its_cause),
 		scene(use_is_shown_for_all_domains),
 		scene(pausing_and_destroying),
+		scene(a_boot_time_domain_is_adopted_once_and_destroyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

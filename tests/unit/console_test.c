@@ -202,7 +202,7 @@ static void with_ring(void)
 {
 	memset(&ring, 0, sizeof(ring));
 	put_ring();
-	assert_int_equal(evtchn_alloc_served(d1, 0, 0, console_served, &port), 0);
+	assert_int_equal(evtchn_alloc_served(d1, d0->id, 0, console_served, &port), 0);
 	assert_int_equal(console_set_ring(d1, gfn(RING_GFN), port), 0);
 }
 
@@ -291,6 +291,89 @@ static void a_released_ring_is_not_served(void **state)
 	printed();
 	console_served(d1, port);
 	assert_string_equal(printed(), "");
+}
+
+/* dom0 binds to the ring's port, as a console daemon does. */
+static int bind_from_dom0(void)
+{
+	evtchn_bind_interdomain_t op = { .remote_dom = d1->id, .remote_port = port };
+
+	assert_int_equal(guest_phys_write(d0, gpa(0x6000), &op, sizeof(op)), 0);
+	return (int)sim_hypercall(d0->vcpu[0], __HYPERVISOR_event_channel_op,
+				  EVTCHNOP_bind_interdomain, 0x6000);
+}
+
+static void dom0_takes_a_ring_over_and_no_byte_is_lost_or_printed_twice(void **state)
+{
+	const char *text;
+
+	with_ring();
+	memcpy(ring.out, "whole\nbegun", 11);
+	ring.out_prod = 11;
+	put_ring();
+	console_served(d1, port);
+	get_ring();
+	memcpy(ring.out + 11, "behind it", 9);
+	ring.out_prod = 20; /* and has not said so yet */
+	put_ring();
+	printed();
+	assert_int_equal(bind_from_dom0(), 0);
+	text = printed();
+	assert_non_null(strstr(text, "(d2) begun\r\n"));
+	assert_null(strstr(text, "behind"));
+	get_ring();
+	assert_int_equal(ring.out_cons, 11);
+	assert_int_equal(evtchn_send(d1, port), 0);
+	console_served(d1, port); /* one that was on its way */
+	get_ring();
+	assert_int_equal(ring.out_cons, 11);
+	assert_string_equal(printed(), "");
+	/* What another CPU had fetched before is printed at once. */
+	console_domain_write(d1, "fetched", 7);
+	assert_non_null(strstr(printed(), "(d2) fetched\r\n"));
+}
+
+static void the_input_moves_on_from_a_domain_that_was_taken_over(void **state)
+{
+	with_ring();
+	console_input_to(d1->id);
+	assert_int_equal(bind_from_dom0(), 0);
+	assert_int_equal(console_input_owner(), DOMID_XEN);
+	for (unsigned i = 0; i < 2; i++) {
+		sim_type("\x01\x01\x01");
+		sim_run(NULL, NULL);
+		assert_int_equal(console_input_owner(), i ? DOMID_XEN : d0->id);
+	}
+	get_ring();
+	assert_int_equal(ring.in_prod, 0);
+}
+
+static void uart_input(struct domain *d) {}
+
+static void an_emulated_uart_stays_with_the_hypervisor(void **state)
+{
+	with_ring();
+	console_set_input_hook(d1, uart_input);
+	console_input_to(d1->id);
+	printed();
+	assert_int_equal(bind_from_dom0(), 0);
+	assert_non_null(strstr(printed(), "d2: dom0 serves its console, but not its UART"));
+	assert_int_equal(console_input_owner(), d1->id);
+}
+
+static void a_ring_is_not_taken_by_a_bind_that_fails(void **state)
+{
+	uint32_t unused;
+
+	with_ring();
+	while (evtchn_alloc_unbound(d0, 0, &unused) == 0)
+		;
+	assert_int_equal(bind_from_dom0(), -ENOSPC);
+	memcpy(ring.out, "still ours\n", 11);
+	ring.out_prod = 11;
+	put_ring();
+	assert_int_equal(evtchn_send(d1, port), 0);
+	assert_true(sim_console_has("(d2) still ours\r\n"));
 }
 
 /* ---- console_io -------------------------------------------------------------------------------- */
@@ -523,6 +606,10 @@ int main(void)
 		TEST(impossible_indices_hurt_nobody_else),
 		TEST(input_goes_into_the_ring_as_far_as_there_is_room),
 		TEST(a_released_ring_is_not_served),
+		TEST(dom0_takes_a_ring_over_and_no_byte_is_lost_or_printed_twice),
+		TEST(the_input_moves_on_from_a_domain_that_was_taken_over),
+		TEST(an_emulated_uart_stays_with_the_hypervisor),
+		TEST(a_ring_is_not_taken_by_a_bind_that_fails),
 		TEST(dom0_writes_and_reads_by_hypercall),
 		TEST(long_writes_are_done_in_steps),
 		TEST(wrong_calls_are_refused),

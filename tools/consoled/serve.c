@@ -450,6 +450,8 @@ static bool join(uint16_t domid, const uint8_t *uuid, uint32_t port, uint64_t gf
 		return refuse(c, "its console ring cannot be mapped");
 	if (!bind_port(c))
 		return refuse(c, "its console's event channel cannot be bound");
+	/* Again: until now the hypervisor may have served it. */
+	ring_attach(&c->ring, c->ring.page);
 	if (!open_terminal(c))
 		return refuse(c, "no terminal");
 	consoles[domid] = c;

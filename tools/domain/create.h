@@ -66,12 +66,14 @@ MUST_USE bool store_name_free(const struct system *s, const char *name, struct f
 void guest_check(const struct system *s, const struct config *c, const uint8_t *uuid,
 		 struct config_faults *faults);
 /*
- * adopt.c: a domain that the hypervisor made when it booted gets what a toolstack would have given it: a name, its folders and, if it asked for one, a ring to the store.
- * Its console stays the hypervisor's. False: *f; it may have its folders already.
+ * adopt.c: a domain that the hypervisor made when it booted gets what a toolstack would have given it: a name, its folders and, if it asked for them, a ring to the store and
+ * a place for its console, which the hypervisor serves until a daemon finds it there. False: *f; it may have its folders already.
  */
 struct hcall_domain;
 MUST_USE bool domain_adopt(const struct system *s, const struct hcall_domain *d, const char *name,
 			   struct fault *f);
+/* This very domain was adopted, not one that had its number before. */
+MUST_USE bool domain_is_adopted(const struct system *s, uint16_t domid);
 /* Everything that is kept about a new domain, and the daemon is told of it: without a console if it has no port, without a ring likewise. */
 MUST_USE bool store_add(const struct system *s, const struct config *c, const struct made *made,
 			struct fault *f);

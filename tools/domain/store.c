@@ -21,6 +21,14 @@ struct home {
 
 /* ---- writing ----------------------------------------------------------------------------------------- */
 
+/* Those that no tool made (adopt.c) have no UUID, and nothing is known of their image. */
+static bool has_vm(const struct made *made)
+{
+	static const uint8_t none[sizeof(made->uuid)];
+
+	return memcmp(made->uuid, none, sizeof(none)) != 0;
+}
+
 static void write_home(struct store_write *w, const struct config *c, const struct made *made)
 {
 	/* Folders that the guest fills. */
@@ -39,7 +47,7 @@ static void write_home(struct store_write *w, const struct config *c, const stru
 
 	store_below(w, "/local/domain/%u", made->domid);
 	store_put(w, STORE_GUEST_READS, "", "%s", "");
-	if (made->console_port) /* else no tool made it (adopt.c), and nothing is there */
+	if (has_vm(made))
 		store_put(w, STORE_GUEST_READS, "vm", "/vm/%s", uuid_text(made->uuid, uuid));
 	store_put(w, STORE_GUEST_READS, "name", "%s", c->name);
 	store_put(w, STORE_GUEST_READS, "domid", "%u", made->domid);
@@ -106,10 +114,10 @@ static void write_all(struct store_write *w, void *arg)
 	const struct home *h = arg;
 
 	write_home(w, h->c, h->made);
-	if (!h->made->console_port)
-		return;
-	write_console(w, h->made);
-	write_vm(w, h->c, h->made);
+	if (h->made->console_port)
+		write_console(w, h->made);
+	if (has_vm(h->made))
+		write_vm(w, h->c, h->made);
 }
 
 bool store_add(const struct system *s, const struct config *c, const struct made *made,

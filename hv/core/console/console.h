@@ -18,9 +18,10 @@ struct console_state {
 	void (*input_hook)(struct domain *d); /* [c] */
 	uint32_t line_used;                   /* [l] */
 	uint8_t escape;                       /* [l] how far into a terminal's escape sequence */
-	char line[CONSOLE_LINE];              /* [l] output without its newline yet */
-	uint32_t in_head, in_tail;            /* [l] free-running */
-	char in[CONSOLE_QUEUE];               /* [l] input not taken yet */
+	bool taken;                /* [l, a] dom0 serves the ring, and nothing else takes input */
+	char line[CONSOLE_LINE];   /* [l] output without its newline yet */
+	uint32_t in_head, in_tail; /* [l] free-running */
+	char in[CONSOLE_QUEUE];    /* [l] input not taken yet */
 };
 
 /* output.c: `owner` prints to the device; DOMID_XEN: the hypervisor. */
@@ -33,7 +34,9 @@ void domain_input(struct domain *d, char c);
 /* The line that `d` has begun becomes visible. */
 void domain_show_partial(struct domain *d);
 
-/* input.c: characters waiting in the device. */
+/* input.c: `d` takes no input any more. */
+void input_leave(const struct domain *d);
+/* Characters waiting in the device. */
 bool input_take(struct console_device *dev);
 
 /* ring.c */

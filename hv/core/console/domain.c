@@ -6,6 +6,7 @@
  * Its lock is taken before any lock that printing or notifying needs.
  */
 #include "console.h"
+#include <hv/log.h>
 #include <hv/pool.h>
 
 _Static_assert(sizeof(struct console_state) <= PAGE_SIZE, "one frame of the domain's pool");
@@ -89,7 +90,26 @@ void console_domain_write(struct domain *d, const char *s, size_t n)
 		for (size_t i = 0; i < n; i++)
 			assemble(c, s[i]);
 	}
+	if (c->taken && c->line_used) /* the last of it, which another CPU had fetched */
+		flush_line(c);
 	lock_release(&c->lock);
+}
+
+void console_taken(struct domain *d)
+{
+	struct console_state *s = d->console;
+
+	if (!s)
+		return;
+	console_release_ring(d);
+	lock_take(&s->lock);
+	if (s->line_used)
+		flush_line(s);
+	write_once(&s->taken, !s->input_hook);
+	lock_release(&s->lock);
+	log_info("d%u: dom0 serves its console%s", d->id, s->taken ? "" : ", but not its UART");
+	if (s->taken)
+		input_leave(d);
 }
 
 void domain_show_partial(struct domain *d)

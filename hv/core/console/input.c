@@ -21,7 +21,7 @@ domid_t console_input_owner(void)
 
 static bool takes_input(const struct domain *d)
 {
-	return d->console && !d->dying;
+	return d->console && !d->dying && !read_once(&d->console->taken);
 }
 
 void console_input_to(domid_t id)
@@ -54,6 +54,12 @@ static void move_on(void)
 		}
 	}
 	console_input_to(DOMID_XEN);
+}
+
+void input_leave(const struct domain *d)
+{
+	if (read_once(&owner) == d->id)
+		move_on();
 }
 
 static void deliver(char c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The PV console ring of a boot-time domain (xen/io/console.h), served by the hypervisor until
- * somebody adopts the domain. The page is pinned; the indices that count are our own copies, the
+ * dom0 binds to its event channel. The page is pinned; the indices that count are our own copies, the
  * guest's are read once and judged. A guest that breaks the protocol hurts its own console only.
  */
 #include "console.h"

@@ -4,7 +4,7 @@
  * where two ports are joined or parted, both tables' locks. Each end of a channel counts a reference to
  * the domain of the other end.
  *
- *	FREE -> UNBOUND <-> INTERDOMAIN        FREE -> VIRQ, IPI        FREE -> SERVED -> UNBOUND
+ *	FREE -> UNBOUND <-> INTERDOMAIN        FREE -> VIRQ, IPI        FREE -> SERVED -> INTERDOMAIN
  *
  * and from each of them to FREE. Closing one end of a channel leaves the other UNBOUND, waiting for the
  * same domain id again. Called by abi/evtchn.c, by the builder, by consoles and by destruction.
@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #include <hv/assert.h>
+#include <hv/console.h>
 
 static void hold(struct domain *d)
 {
@@ -92,13 +93,14 @@ int evtchn_bind_pirq(struct domain *d, uint32_t pirq, uint32_t flags, uint32_t *
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
-/* The port of `remote` that waits for `d`. */
+/* The port of `remote` that waits for `d`: nobody has its other end, or the hypervisor until `d` comes. */
 static int find_waiting(const struct domain *d, struct domain *remote, uint32_t port,
 			struct evtchn **e)
 {
 	int err = port_check(remote, port, e);
 
-	if (!err && ((*e)->state != EVTCHN_UNBOUND || (*e)->remote_id != d->id))
+	if (!err && (((*e)->state != EVTCHN_UNBOUND && (*e)->state != EVTCHN_SERVED) ||
+		     (*e)->remote_id != d->id))
 		err = refuse(R_PORT_NOT_WAITING, port, remote->id, d->id);
 	return err;
 }
@@ -115,6 +117,7 @@ int evtchn_bind_interdomain(struct domain *d, struct vcpu *notify, struct domain
 			    uint32_t remote_port, uint32_t *port)
 {
 	struct evtchn *e, *re;
+	bool was_served = false;
 	int err;
 
 	lock_pair(&d->evtchn.lock, &remote->evtchn.lock);
@@ -124,12 +127,19 @@ int evtchn_bind_interdomain(struct domain *d, struct vcpu *notify, struct domain
 	if (err)
 		goto out;
 	e = port_claim(d, notify->id);
+	was_served = re->state == EVTCHN_SERVED;
 	join(e, remote, remote_port);
 	join(re, d, *port);
+	write_once(&re->xen_consumer, (uint8_t)0);
 	/* The peer may have sent before anybody listened. */
 	port_notify(d, e, *port);
 out:
 	lock_release_pair(&d->evtchn.lock, &remote->evtchn.lock);
+	if (was_served) {
+		console_taken(remote);
+		/* A notification of ours may have found the port no longer served. */
+		port_notify(remote, re, remote_port);
+	}
 	return err;
 }
 
@@ -323,18 +333,4 @@ int evtchn_alloc_served(struct domain *d, domid_t remote, uint32_t vcpu, evtchn_
 	}
 	lock_release(&d->evtchn.lock);
 	return err;
-}
-
-void evtchn_release_served(struct domain *d, uint32_t port)
-{
-	struct evtchn *e = port_find(d, port);
-
-	if (!e)
-		return;
-	lock_take(&d->evtchn.lock);
-	if (e->state == EVTCHN_SERVED) {
-		port_open(e, EVTCHN_UNBOUND);
-		write_once(&e->xen_consumer, (uint8_t)0);
-	}
-	lock_release(&d->evtchn.lock);
 }

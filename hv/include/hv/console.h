@@ -68,8 +68,13 @@ void console_domain_free(struct domain *d);
 /* The PV ring: page at `g`, port from evtchn_alloc_served(..., console_served, ...). */
 evtchn_served_fn console_served;
 MUST_USE int console_set_ring(struct domain *d, gfn_t g, uint32_t port);
-/* Somebody else (xenconsoled) serves the ring from now on. */
+/* The domain ends: its ring is let go. */
 void console_release_ring(struct domain *d);
+/*
+ * Another domain has bound to the ring's port and serves the ring when this returns: what the guest printed and we had not taken is still in it. A line that
+ * was begun is shown. The input moves on, unless an emulated UART takes it: that stays with us. No locks held.
+ */
+void console_taken(struct domain *d);
 
 /* Give the input to domain `id` (DOMID_XEN: the hypervisor's keys) and say so. */
 void console_input_to(domid_t id);

@@ -127,15 +127,13 @@ void evtchn_send_virq(struct domain *d, uint32_t virq);
 void evtchn_send_global_virq(uint32_t virq);
 
 /*
- * A port of `d` whose other end is the hypervisor: `fn` runs when the guest sends. evtchn_notify_served() is
- * the other direction.
+ * A port of `d` whose other end is the hypervisor, until domain `remote` binds to it as if it were unbound (console_taken() is then called):
+ * `fn` runs when the guest sends. evtchn_notify_served() is the other direction.
  */
 typedef void evtchn_served_fn(struct domain *d, uint32_t port);
 MUST_USE int evtchn_alloc_served(struct domain *d, domid_t remote, uint32_t vcpu,
 				 evtchn_served_fn *fn, uint32_t *port);
 void evtchn_notify_served(struct domain *d, uint32_t port);
-/* The hypervisor's end is given up: the port waits for `remote` (of evtchn_alloc_served) to bind to it. */
-void evtchn_release_served(struct domain *d, uint32_t port);
 
 /*
  * SCHEDOP_poll of the current vCPU: from begin to end a send to `port` (0: to any port of its domain) wakes it,
