@@ -41,7 +41,7 @@ def converse(terminal):
     terminal.send("\r")
     terminal.expect("dom0 # ")
     terminal.send("kr console boot-1\r")
-    type_and_expect("hostname\r", "\nguest\r", timeout=120 * SLOW)
+    type_and_expect("hostname\r", r"\(d0\) guest\r", timeout=120 * SLOW)
     type_and_expect("\x1d", "dom0 # ")
     type_and_expect("kr create debian.cfg --console\r", "debian is domain 2", "debian # ")
     type_and_expect("mount /dev/xvda /mnt && cat /mnt/hello\r", "hello from the disk\r", "debian # ")
