@@ -6,7 +6,7 @@ beside it a boot-time domain.
 import os
 import sys
 
-from machine import BUILD, Domain, Kernel, Machine, run_image
+from machine import BUILD, Domain, Kernel, Machine, debian, run_image
 
 arch, options = sys.argv[1], sys.argv[2:]
 x86 = arch == "x86_64"
@@ -14,7 +14,7 @@ kernel = "kernel" if x86 else "cloud"
 image = run_image(arch, kernel)
 disk = None
 if x86:
-    disk = BUILD / "logs/run/disk"
+    disk = debian(arch) / "disk" if debian(arch).exists() else BUILD / "logs/run/disk"
     disk.parent.mkdir(parents=True, exist_ok=True)
     if not disk.exists():
         with open(disk, "wb") as file:

@@ -163,13 +163,29 @@ def dom0_image(arch, kernel, extra=None):
 RUN_PROGRAMS = ("kr", "kr-consoled", "kr-stored", "kr-supervisor")
 
 
-def run_image(arch, kernel):
-    """The dom0 of ./run: images/dom0 with RUN_PROGRAMS, which must be built, and images/run-root."""
-    folder = BUILD / "images" / ("run-%s" % arch)
-    shutil.copytree(TOP / "images/run-root", folder, dirs_exist_ok=True)
+def debian(arch):
+    """The folder with the Debian guest that images/debian made, which need not be there."""
+    return BUILD / "debian" / arch
+
+
+def run_root(arch, folder):
+    """What ./run's dom0 has besides, put into folder: images/run-root, RUN_PROGRAMS, which must be built, and of a
+    Debian guest that is there its kernel and initrd."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(TOP / "images/run-root", folder)
     (folder / "usr/sbin").mkdir(parents=True, exist_ok=True)
     for program in RUN_PROGRAMS:
         shutil.copy(BUILD / "tools" / arch / program, folder / "usr/sbin" / program)
+    if debian(arch).exists():
+        (folder / "guest/debian").mkdir(parents=True)
+        for name in ("vmlinuz", "initrd"):
+            shutil.copy(debian(arch) / name, folder / "guest/debian" / name)
+
+
+def run_image(arch, kernel):
+    """The dom0 of ./run."""
+    folder = BUILD / "images" / ("run-%s" % arch)
+    run_root(arch, folder)
     return dom0_image(arch, kernel, str(folder))
 
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian guest of images/debian under kr, on dom0's disk and from ./run's own configuration file."""
+import machine as machines
+import pytest
+
+from dom0 import Dom0
+
+SYSTEMD = 900       # seconds for all of its start, on an emulated machine
+
+
+@pytest.mark.full
+def test_debian_boots_and_shuts_down(tmp_path):
+    folder = machines.debian("x86_64")
+    assert (folder / "disk").exists(), "images/debian x86_64 %s first" % folder
+    machines.made(*(machines.BUILD / "tools/x86_64" / name for name in machines.RUN_PROGRAMS))
+    machines.run_root("x86_64", tmp_path / "root")
+    with Dom0("krypton", "debian", arch="x86_64", store="kr-stored --pid-file /run/kr-stored.pid",
+              extra=str(tmp_path / "root"), disk=folder / "disk",
+              qemu_args=["-snapshot"]) as dom0:     # nothing is kept
+        dom0.ok("kr-supervisor; modprobe -a ahci sd_mod; until_true 30 [ -b /dev/sda ]", 60)
+        # What is expected is never in what is typed, which the guest repeats.
+        assert dom0.terminal("kr create /debian12.cfg --console", [
+            ("", "debian12 is domain"),
+            ("", "root@debian:~#"),
+            ("echo $(cat /sys/hypervisor/type /etc/debian_version)\r", "xen 12."),
+            ("echo failed=$(systemctl is-system-running --wait >/dev/null; systemctl --failed --no-legend | wc -l)\r", "failed=0\r"),
+            ("echo $(findmnt -no SOURCE,FSTYPE,OPTIONS /)\r", "/dev/xvda ext4 rw"),
+            ("ping -c 1 10.0.0.1\r", "1 received"),
+            ("echo no''te >/root/written; echo $?=status\r", "0=status"),
+            ("\x1d", ""),
+        ], SYSTEMD) == 0
+        # Its own systemd does it, and the supervisor clears away what is left.
+        dom0.ok("kr shutdown debian12; until_true 300 gone debian12", 330)
+        assert "Power down" in dom0.ok("cat $(log_of debian12)")
+        # What it had written is on the disk.
+        assert dom0.terminal("kr create /debian12.cfg --console", [
+            ("", "root@debian:~#"), ("cat /root/written\r", "note\r"), ("\x1d", "")], SYSTEMD) == 0
+        dom0.ok("kr destroy debian12")
