@@ -25,7 +25,7 @@ def test_debian_boots_and_shuts_down(tmp_path):
             ("echo $(cat /sys/hypervisor/type /etc/debian_version)\r", "xen 12."),
             ("echo failed=$(systemctl is-system-running --wait >/dev/null; systemctl --failed --no-legend | wc -l)\r", "failed=0\r"),
             ("echo $(findmnt -no SOURCE,FSTYPE,OPTIONS /)\r", "/dev/xvda ext4 rw"),
-            ("ping -c 1 10.0.0.1\r", "1 received"),
+            ("for i in $(seq 60); do ping -c 1 10.0.0.1 && break; sleep 1; done\r", "1 received"),
             ("echo no''te >/root/written; echo $?=status\r", "0=status"),
             ("\x1d", ""),
         ], SYSTEMD) == 0
