@@ -21,12 +21,19 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "full: only with --full")
     config.addinivalue_line("markers", "core: in the short list of test_xl")
     config.addinivalue_line("markers", "only: on those machines of test_xl")
+    config.addinivalue_line("markers", "first: on those machines; on the others with --full")
 
 
 def elsewhere(item):
     """Is the test for other machines of test_xl?"""
     limits = item.get_closest_marker("only")
     return limits and limits.args[0] not in item.callspec.params["dom0"]
+
+
+def later(item):
+    """Is the test left to --full?"""
+    first = item.get_closest_marker("first")
+    return item.get_closest_marker("full") or (first and first.args[0] not in item.callspec.params["dom0"])
 
 
 @pytest.hookimpl(tryfirst=True)     # before the processes share them
@@ -41,7 +48,7 @@ def pytest_collection_modifyitems(config, items):
     # Those that stay together take longest: they go first, and single boots fill what is left of each process's time.
     items.sort(key=lambda item: not item.path.stem.startswith(("test_xl", "test_kr", "test_run", "test_stored")))
     full = config.getoption("--full")
-    out = [i for i in items if (i.get_closest_marker("full") and not full) or elsewhere(i)]
+    out = [i for i in items if (later(i) and not full) or elsewhere(i)]
     items[:] = [i for i in items if i not in out]
     config.hook.pytest_deselected(items=out)
 

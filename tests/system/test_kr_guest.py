@@ -113,6 +113,7 @@ def test_what_is_refused_in_dom0(dom0, nothing_is_left):
         dom0, "create /tmp/b.cfg \"vif=['bridge=nobridge']\"")
 
 
+@pytest.mark.first("arm64")
 def test_wrong_set_ups_have_one_line_each(dom0, nothing_is_left):
     """What only a running system can show; files and their keys are in tests/config and test_kr.py."""
     dom0.ok("config w \"disk=['/guest/disk.img,raw,xvda,w']\"; kr create -p /tmp/w.cfg; : >/tmp/empty; head -c 5000 /guest/vmlinuz >/tmp/short", 60)
@@ -148,6 +149,7 @@ def test_top_is_live(dom0):
     assert dom0.terminal("env TERM=vt100 kr top", [("", "domains,"), ("", "Domain-0"), ("m", ""), ("q", "")], 60) == 0
 
 
+@pytest.mark.first("arm64")
 def test_a_disk_has_one_writer(dom0, nothing_is_left):
     """A file by whatever name, a loop device, another guest's or dom0's own."""
     dom0.ok("config b \"disk=['/guest/disk.img,raw,xvda,w']\"; kr create -p /tmp/b.cfg; ln -sf disk.img /guest/link", 60)
@@ -163,6 +165,7 @@ def test_a_disk_has_one_writer(dom0, nothing_is_left):
     dom0.ok("swapoff /dev/loop7; losetup -d /dev/loop7; rm /guest/link /tmp/used")
 
 
+@pytest.mark.first("arm64")
 def test_a_create_that_is_interrupted_leaves_nothing(dom0, nothing_is_left):
     dom0.ok("config i \"disk=['/guest/disk.img,raw,xvda,w']\" \"vif=['']\"")
     for tenths in (1, 3, 6, 10, 15):
@@ -170,6 +173,7 @@ def test_a_create_that_is_interrupted_leaves_nothing(dom0, nothing_is_left):
         dom0.run("kr destroy i")    # if it was faster than the signal
 
 
+@pytest.mark.first("arm64")
 def test_kill_at_any_moment_leaves_nothing(dom0, nothing_is_left, request):
     """What the next command finds is whole: a guest that runs, or none."""
     full = request.config.getoption("--full")

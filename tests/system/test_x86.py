@@ -35,7 +35,7 @@ def test_boot_time_domains(boot, kernel, cpus, vcpus, domains):
 
 # Kernel of dom0, CPUs, vCPUs of dom0, and of a domain beside it (0: none).
 @pytest.mark.parametrize("kernel,cpus,dom0_cpus,domu_cpus", [("kernel", 1, 1, 2), ("vmlinux", 2, 3, 1), ("vmlinux", 4, 4, 0),
-                                                             ("vmlinux", 2, 2, 2)])
+                                                             pytest.param("vmlinux", 2, 2, 2, marks=pytest.mark.full)])
 def test_dom0(boot, kernel, cpus, dom0_cpus, domu_cpus):
     """It reaches its shell, and so does a domain beside it; no warning of its kernel's is about us."""
     domains = [Domain("one", memory=192, cpus=domu_cpus)] if domu_cpus else []
@@ -66,7 +66,7 @@ def serve(data):
     return server.server_address[1]
 
 
-@pytest.mark.parametrize("interrupts", ["messages", "lines"])
+@pytest.mark.parametrize("interrupts", ["messages", pytest.param("lines", marks=pytest.mark.full)])
 def test_disk_and_network_of_dom0(boot, tmp_path, interrupts):
     """AHCI and e1000e at once: what is read, written and received is right to the byte."""
     data = random.Random(1).randbytes(8 << 20)
