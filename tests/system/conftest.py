@@ -42,7 +42,9 @@ def pytest_collection_modifyitems(config, items):
     machine within its file stays together when several processes share the tests."""
     for item in items:
         stem = item.path.stem
-        if stem not in ("test_boot", "test_guests") and not item.get_closest_marker("xdist_group"):
+        alone = stem in ("test_boot", "test_guests", "test_hypercalls", "test_iommu", "test_state") or \
+            (stem == "test_x86" and "bad_machine" not in item.fixturenames)
+        if not alone and not item.get_closest_marker("xdist_group"):
             dom0 = getattr(item, "callspec", None) and item.callspec.params.get("dom0")
             item.add_marker(pytest.mark.xdist_group("%s-%s" % (stem, dom0) if dom0 else stem))
     # Those that stay together take longest: they go first, and single boots fill what is left of each process's time.

@@ -180,7 +180,7 @@ def test_indexes_of_guests_are_masked_where_they_choose_a_function(arch, elf):
     assert seen >= 3, seen
 
 
-@pytest.mark.parametrize("elf", [elf for arch, elf in IMAGES if arch == "x86_64"], ids=lambda e: "clang" if "clang" in e.parts else "gcc")
+@pytest.mark.parametrize("elf", [elf for arch, elf in IMAGES if arch == "x86_64"], ids=lambda e: "clang" if "clang" in str(e) else "gcc")
 def test_no_switch_became_a_table_of_jumps(elf):
     """Its index would be checked by a branch only. The libraries that unpack kernels are Debian's: they run before there are guests."""
     libraries = {name for path in (CACHE / "x86_64").rglob("lib*.a") for name in re.findall(
