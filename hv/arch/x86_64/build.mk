@@ -3,7 +3,6 @@ x86_64-src += hv/arch/x86_64/boot/head.S hv/arch/x86_64/boot/trampoline.S hv/arc
 x86_64-src += hv/arch/x86_64/main.c hv/arch/x86_64/devices.c hv/arch/x86_64/control.c
 x86_64-src += hv/arch/x86_64/cpu/entry.S hv/arch/x86_64/cpu/exceptions.c hv/arch/x86_64/cpu/panic.c
 x86_64-src += hv/arch/x86_64/cpu/mcheck.c hv/arch/x86_64/cpu/speculation.c
-cflags-hv/arch/x86_64/cpu/speculation.c := -Os
 x86_64-src += hv/arch/x86_64/cpu/apic.c hv/arch/x86_64/cpu/irq.c hv/arch/x86_64/cpu/cpu.c
 x86_64-src += hv/arch/x86_64/cpu/time.c hv/arch/x86_64/cpu/madt.c hv/arch/x86_64/cpu/smp.c
 x86_64-src += hv/arch/x86_64/mm/map.c hv/arch/x86_64/mm/p2m.c hv/arch/x86_64/mm/walk.c
