@@ -204,14 +204,15 @@ class Machine:
     QEMU's own boot loader, which repairs and refuses trees; implied by dtb_bytes. raw: {address:
     bytes or path} put in memory besides. icount: count instructions instead of time
     (deterministic, one thread).
-    x86_64: iommu: whether there is one; None is yes if a dom0 needs it. disk: a raw image behind AHCI, or None.
+    x86_64: plain: without a tree, dom0's kernel and initrd as the only modules, as users of Xen give them.
+    iommu: whether there is one; None is yes if a dom0 needs it. disk: a raw image behind AHCI, or None.
     network: an e1000e card on QEMU's user network, where the host is 10.0.2.2 and the guest 10.0.2.15.
     """
 
     def __init__(self, hypervisor=None, options="", dom0=None, domains=(), arch="arm64",
                  cpu=None, cpus=2, memory=2048, machine="", gic=3, tree=None,
                  dtb_bytes=None, direct=False, raw=None, icount=False, qemu_args=(),
-                 iommu=None, disk=None, network=False):
+                 iommu=None, disk=None, network=False, plain=False):
         self.arch, self.cpus, self.memory = arch, cpus, memory
         self.cpu = cpu or (X86_CPU if arch == "x86_64" else "cortex-a57")
         self.hypervisor = BUILD / ("krypton-" + arch) if hypervisor == "krypton" else hypervisor
@@ -220,6 +221,7 @@ class Machine:
         self.direct = direct or bool(dtb_bytes)
         self.icount, self.qemu_args = icount, list(qemu_args)
         self.disk, self.network = disk, network
+        self.plain = plain or (arch == "x86_64" and hypervisor == CACHE / "x86_64/xen")
         self.iommu = bool(dom0 and hypervisor) if iommu is None else iommu
         if arch == "x86_64":
             self.machine = "q35,kernel-irqchip=split" + (machine and "," + machine)
@@ -342,7 +344,7 @@ class Machine:
             dtb.write_bytes(self.device_tree(directory))
             if self.arch == "x86_64":
                 modules = [str(path).replace(",", ",,") for path in [dtb] + [path for _, path in self._loads]]
-                if self.hypervisor == CACHE / "x86_64/xen":     # which knows no trees: dom0's kernel and initrd
+                if self.plain:
                     modules = modules[1:]
                     modules[0] += " console=hvc0 kname=dom0 " + self.dom0.args.replace(",", ",,")
                 command += ["-kernel", str(self.hypervisor), "-append", self.options,

@@ -4,7 +4,8 @@
 A guest prints `GUEST-TEST PASS` or `GUEST-TEST FAIL: why` on its console and stops. Its folder may
 hold a machine.json: {"cpus": vCPUs, "memory": MiB, "domains": how many of it, "options": for the
 hypervisor, "host_cpus": CPUs, "dom0": true when a dom0 must run beside it, "says": a regular
-expression that the hypervisor must print besides, or one for each architecture}.
+expression that the hypervisor must print besides, or one for each architecture, "with": names of
+others that have no boot of their own but run beside it, each with its vCPUs and memory}.
 """
 import json
 import pathlib
@@ -26,23 +27,33 @@ def listed():
             found += [(arch, name) for name in names.split()]
     folders = {p.name for p in GUESTS.glob("*") if p.name != "common" and list(p.glob("*.[cS]"))}
     assert folders == {name for _, name in found}, folders ^ {name for _, name in found}
-    return sorted(found)
+    beside = {(arch, other) for arch, name in found for other in wanted(name).get("with", [])}
+    return sorted(set(found) - beside)
+
+
+def wanted(name):
+    """What the test's machine.json says."""
+    file = GUESTS / name / "machine.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def domain(arch, name, called):
+    image = BUILD / arch / "guest" / (name + ".img")
+    assert image.exists(), "%s is not built: make guests" % image
+    want = wanted(name)
+    return Domain(called, image, memory=want.get("memory", 32), cpus=want.get("cpus", 1))
 
 
 @pytest.mark.parametrize("arch,name", listed())
 def test_guest(boot, arch, name):
-    image = BUILD / arch / "guest" / (name + ".img")
-    assert image.exists(), "%s is not built: make guests" % image
-    file = GUESTS / name / "machine.json"
-    want = json.loads(file.read_text()) if file.exists() else {}
-    count = want.get("domains", 1)
-    domains = [Domain("test%d" % i if i else "test", image, memory=want.get("memory", 32),
-                      cpus=want.get("cpus", 1)) for i in range(count)]
+    want = wanted(name)
+    names = [name] * want.get("domains", 1) + want.get("with", [])
+    domains = [domain(arch, n, "test%d" % i if i else "test") for i, n in enumerate(names)]
     options = want.get("options", "dom0_mem=256M" if want.get("dom0") else "")
     run = boot(arch=arch, options=("console=com1 " if arch == "x86_64" else "") + options,
                cpus=want.get("host_cpus", 2), domains=domains,
                dom0=Kernel("cloud") if want.get("dom0") else None)
-    for _ in range(count):
+    for _ in domains:
         match = run.expect(r"GUEST-TEST (PASS|FAIL[^\r\n]*)\r*\n", 60)
         assert match.group(1) == b"PASS", match.group(1).decode()
     if "says" in want:
