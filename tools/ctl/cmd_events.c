@@ -4,6 +4,7 @@
  * record, which says when, and what was done. The latter survives the domain, its name and this boot of the hypervisor.
  */
 #include "ctl.h"
+#include "domain/log_line.h"
 #include "supervisor/record.h"
 #include <ctype.h>
 #include <getopt.h>
@@ -59,31 +60,17 @@ static void show(struct ctl *c, json_t *list, json_t *event)
 
 /* ---- the hypervisor's log ---------------------------------------------------------------------------- */
 
-/* "[   12.345678] " at the start of a line becomes `when`. */
-static const char *time_of(const char *line, char *when, size_t room)
-{
-	const char *end = strchr(line, ']');
-
-	when[0] = 0;
-	if (*line != '[' || !end)
-		return line;
-	line += 1 + strspn(line + 1, " ");
-	snprintf(when, room, "%.*s s", (int)(end - line), line);
-	return end + 1 + strspn(end + 1, " ");
-}
-
 static void show_line(struct ctl *c, const struct system *s, const struct wanted *w,
 		      const char *line, json_t *list)
 {
 	char name[CONFIG_NAME_MAX + 1], when[40];
-	const char *rest;
+	const char *rest, *text = log_line_text(line, when, sizeof(when));
 	json_t *event;
 	int domid;
 
-	if (strncmp(line, "(KR) ", 5) != 0)
+	if (!text)
 		return;
-	line = time_of(line + 5, when, sizeof(when));
-	domid = domain_of(line, &rest);
+	domid = domain_of(text, &rest);
 	if (domid < 0 || (w->who && domid != w->domid))
 		return;
 	store_name(s, (uint16_t)domid, name, sizeof(name));

@@ -3,12 +3,13 @@
  * kr-supervisor: does what on_poweroff, on_reboot, on_crash and on_watchdog of guests say. It decides; the work is kr's, in processes of its own, so that
  * one guest's device that takes its time holds up nobody. All that it knows is in the records (record.h): it may be killed at any moment, and goes on.
  */
+#include "boot.h"
 #include "domain/change.h"
 #include "domain/create.h"
 #include "domain/device.h"
+#include "domain/log_line.h"
 #include "domain/store_write.h"
 #include "lib/daemon.h"
-#include "lib/hcall/sysctl.h"
 #include "record.h"
 #include <dirent.h>
 #include <errno.h>
@@ -31,13 +32,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOCK_FILE         "/run/kr-supervisor.lock"
-#define SOON_MS           1000
-#define MOST_TRIES        30 /* one a second: what the guest before it had may be let go of late */
-#define MOST_JOBS         64
-#define MOST_BOOT         64 /* the hypervisor makes no more */
-#define ENDED_BY_WATCHDOG "was stopped by its watchdog"
-#define LOG_CHUNK         16384u
+#define LOCK_FILE  "/run/kr-supervisor.lock"
+#define SOON_MS    1000
+#define MOST_TRIES 30 /* one a second: what the guest before it had may be let go of late */
+#define MOST_JOBS  64
 
 /* A kr that is at work for a record. */
 struct job {
@@ -252,133 +250,29 @@ static bool is_left(int domid)
 			     store_get(&sys, text, sizeof(text), "/local/domain/%d/vm", domid));
 }
 
-/* The end of the last line in the hypervisor's log that has `mark`; false: none. */
-static bool last_said(const char *mark, char *end, size_t room)
-{
-	static char text[LOG_CHUNK + 1];
-	uint32_t index = 0;
-	long n;
-
-	end[0] = 0;
-	while ((n = hcall_readconsole(sys.hcall, &index, text, LOG_CHUNK)) > 0) {
-		text[n] = 0;
-		for (const char *p = text; (p = strstr(p, mark)) != NULL;) {
-			p += strlen(mark);
-			snprintf(end, room, "%.*s", (int)strcspn(p, "\n"), p);
-		}
-	}
-	return *end;
-}
-
 /* Why the hypervisor let it crash. */
 static const char *cause_of(int domid, char *why, size_t room)
 {
-	char mark[32];
-
-	snprintf(mark, sizeof(mark), "d%d crashed: ", domid);
-	return last_said(mark, why, room) ? why : NULL;
+	return log_last_said(sys.hcall, (uint16_t)domid, " crashed: ", why, room) ? why : NULL;
 }
 
 /* ---- boot-time domains ------------------------------------------------------------------------------- */
 
-/*
- * Domains that the hypervisor made have no UUID, nobody who named them and no record: they get a name, so that tools can speak of them, a way to the store, and
- * their console is dom0's. When one ends, the hypervisor takes it away and may make it again under the same number, which it tells nobody: we look.
- */
-struct boot_domain {
-	uint16_t domid; /* 0: free */
-	bool seen;      /* in the present round */
-	bool gone;      /* it comes again */
-};
-
-static struct boot_domain boot_domains[MOST_BOOT];
-
-static struct boot_domain *boot_domain(uint16_t domid)
+static void boot_happened(int domid, const char *name, const char *what, const char *action)
 {
-	for (unsigned i = 0; i < MOST_BOOT; i++)
-		if (boot_domains[i].domid == domid)
-			return &boot_domains[i];
-	return NULL;
+	happened(domid, name, what, NULL, action);
 }
 
-static void adopt(const struct hcall_domain *d)
+static void complain(const char *text)
 {
-	struct boot_domain *b = boot_domain(d->id);
-	bool known = b != NULL;
-	char name[32];
-	struct fault f;
-
-	if (!b)
-		b = boot_domain(0);
-	if (b)
-		*b = (struct boot_domain){ .domid = d->id, .seen = true };
-	if (domain_is_adopted(&sys, d->id))
-		return;
-	snprintf(name, sizeof(name), "boot-%u", d->id);
-	if (!domain_adopt(&sys, d, name, &f))
-		say("%s: %s", name, f.text);
-	happened(d->id, name, known ? "made again" : "found running since boot", NULL, "adopted");
+	say("%s", text);
 }
 
-/* How it ended, which the hypervisor has said last of it: "d1: guest powered off". NULL: somebody destroyed it. */
-static const char *ending_of(uint16_t domid)
-{
-	static const char *const ends[] = { "powered off", "reboots", "crashed", ENDED_BY_WATCHDOG,
-					    "asks for a soft reset" };
-	char mark[32], said[300];
-
-	snprintf(mark, sizeof(mark), "d%u: ", domid);
-	(void)last_said(mark, said, sizeof(said));
-	for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		size_t n = strlen(said), m = strlen(ends[i]);
-
-		if (n > m && strcmp(said + n - m, ends[i]) == 0)
-			return ends[i];
-	}
-	return NULL;
-}
-
-static void boot_domain_ended(struct boot_domain *b)
-{
-	const char *how = ending_of(b->domid);
-	char name[STORE_PATH_MAX];
-
-	if (is_left(b->domid)) {
-		store_name(&sys, b->domid, name, sizeof(name));
-		devices_remove(&sys, b->domid);
-		store_remove(&sys, b->domid);
-	} else {
-		snprintf(name, sizeof(name), "boot-%u", b->domid);
-	}
-	b->gone = how && (strcmp(how, "reboots") == 0 || strcmp(how, ENDED_BY_WATCHDOG) == 0);
-	happened(b->domid, name, how ? how : "destroyed", NULL,
-		 b->gone ? "the hypervisor makes it again" : NULL);
-	if (!b->gone)
-		b->domid = 0;
-}
+static struct boot_watch boot_watch = { .report = boot_happened, .complain = complain };
 
 static void look_at_boot(void)
 {
-	static const uint8_t none[16];
-	struct hcall_domain d[64];
-	unsigned next = 1;
-	int n;
-
-	for (unsigned i = 0; i < MOST_BOOT; i++)
-		boot_domains[i].seen = false;
-	while ((n = hcall_domains(sys.hcall, next, d, 64)) > 0) {
-		for (int i = 0; i < n; i++)
-			if (memcmp(d[i].uuid, none, sizeof(none)) == 0 && !d[i].dying)
-				adopt(&d[i]);
-		next = d[n - 1].id + 1u;
-	}
-	for (unsigned i = 0; i < MOST_BOOT && n == 0; i++) {
-		struct boot_domain *b = &boot_domains[i];
-
-		if (b->domid && !b->seen && !b->gone)
-			boot_domain_ended(b);
-		again_soon |= b->domid && b->gone;
-	}
+	again_soon |= boot_look(&boot_watch, &sys);
 }
 
 /* ---- one record -------------------------------------------------------------------------------------- */

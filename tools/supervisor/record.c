@@ -65,26 +65,39 @@ static bool write_file(const char *path, const char *text)
 	return ok;
 }
 
-bool record_write(const struct record *r, struct fault *f)
+bool record_put(const char *path, const json_t *o, struct fault *f)
 {
-	char path[PATH_LEN], new[PATH_LEN];
-	json_t *o = to_json(r);
 	char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
+	const char *slash = strrchr(path, '/');
+	char new[PATH_LEN];
 	bool ok;
 
-	json_decref(o);
-	if (!text) /* a file in another coding than UTF-8, say */
-		return fault_set(f, F_CONFIG_SYNTAX,
-				 "%s: the configuration is not written in UTF-8", r->name);
+	if (!text)
+		return fault_set(f, F_NO_MEMORY, "%s: it cannot be written", path);
 	record_prepare();
-	snprintf(path, sizeof(path), "%s/%s.json", record_folder, r->uuid);
-	snprintf(new, sizeof(new), "%s/.%s.%d", record_folder, r->uuid, (int)getpid());
+	snprintf(new, sizeof(new), "%.*s/.%s.%d", (int)(slash - path), path, slash + 1,
+		 (int)getpid());
 	ok = write_file(new, text) && rename(new, path) == 0;
 	if (!ok) {
 		fault_fill(f, F_FILE_ACCESS, "%s: %s", path, strerror(errno));
 		unlink(new);
 	}
 	free(text);
+	return ok;
+}
+
+bool record_write(const struct record *r, struct fault *f)
+{
+	char path[PATH_LEN];
+	json_t *o = to_json(r);
+	bool ok;
+
+	if (!o) /* a file in another coding than UTF-8, say */
+		return fault_set(f, F_CONFIG_SYNTAX,
+				 "%s: the configuration is not written in UTF-8", r->name);
+	snprintf(path, sizeof(path), "%s/%s.json", record_folder, r->uuid);
+	ok = record_put(path, o, f);
+	json_decref(o);
 	return ok;
 }
 

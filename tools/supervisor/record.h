@@ -14,6 +14,7 @@
 #include "lib/fault.h"
 #include "lib/hcall/hcall.h"
 #include "lib/uuid.h"
+#include <jansson.h>
 
 #define RECORD_FOLDER  "/run/krypton/domains"
 #define RECORD_HISTORY 5
@@ -47,6 +48,8 @@ extern const char *record_folder; /* RECORD_FOLDER; tests have their own */
 
 /* Make the folder and those above it. */
 void record_prepare(void);
+/* `o` becomes the file `path`, whole, which lies in that folder; or the old one stays. */
+MUST_USE bool record_put(const char *path, const json_t *o, struct fault *f);
 /* Make the file, or replace it: afterwards the old one or the new one is there whole. Folders above it are made. */
 MUST_USE bool record_write(const struct record *r, struct fault *f);
 /* False: there is none, or it is not sound. record_free() is due only after true. */
