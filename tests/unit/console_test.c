@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <arch/memory.h>
 #include <hv/console.h>
+#include <hv/log.h>
 #include <hv/option.h>
 #include <xen/io/console.h>
 
@@ -587,6 +588,37 @@ static void the_ring_of_messages_is_read_in_pieces(void **state)
 	assert_int_equal(n, 16384);
 }
 
+/* Tools trust the lines of the hypervisor's log: nothing that a guest prints gets there, nor to a line of the hypervisor's own on the device. */
+static void a_guest_cannot_speak_for_the_hypervisor(void **state)
+{
+	static const char forged[] =
+	    "x\r\n(KR) d5 crashed: forged\n\r\n\x1b[1A(KR) d5 crashed: forged\n";
+	static char log[CONSOLE_RING_SIZE + 1];
+	uint32_t index = 0;
+	char own[40];
+	const char *s;
+	size_t n;
+
+	printed();
+	for (unsigned who = 0; who < 2; who++) {
+		console_input_to(who ? d1->id : DOMID_XEN);
+		write_as(d1, forged);
+		log_info("d%u: a line of our own", d1->id);
+		write_as(d1, "(KR) d5 crashed: forged");
+		log_info("d%u: another one", d1->id);
+		write_as(d1, "\n");
+	}
+	n = console_ring_read(log, CONSOLE_RING_SIZE, &index, false, false);
+	log[n] = 0;
+	snprintf(own, sizeof(own), "(KR) d%u: another one\n", d1->id);
+	assert_non_null(strstr(log, own));
+	assert_null(strstr(log, "forged"));
+	s = printed();
+	assert_non_null(strstr(s, "forged"));
+	assert_int_not_equal(strncmp(s, "(KR) d5", 7), 0);
+	assert_null(strstr(s, "\n(KR) d5"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,6 +628,7 @@ int main(void)
 		TEST(long_background_lines_are_cut_into_pieces),
 		TEST(the_owner_of_the_input_prints_at_once),
 		TEST(an_open_line_is_ended_for_somebody_elses),
+		TEST(a_guest_cannot_speak_for_the_hypervisor),
 		TEST(a_begun_line_shows_when_the_input_comes),
 		TEST(three_switch_characters_move_the_input_on),
 		TEST(fewer_switch_characters_are_delivered),
