@@ -128,6 +128,7 @@ static struct events events = { &sim_events_ops };
 static struct grants grants = { &sim_grants_ops };
 
 static struct domain *peer;
+static uint16_t peer_id;
 static unsigned heard; /* events that the guest got */
 static uint32_t our_port, peer_port, ref;
 static uint8_t *frame;
@@ -209,6 +210,21 @@ static void write_ref(void)
 	grants_unmap(&grants, frame, 1);
 }
 
+static void ask_joined(void)
+{
+	result = hcall_joined(&hcall, our_port, peer_id, peer_port);
+}
+
+static void ask_joined_to_another_port(void)
+{
+	result = hcall_joined(&hcall, our_port, peer_id, peer_port + 1);
+}
+
+static void unmake_peer(void)
+{
+	result = domain_unmake(&hcall, peer_id);
+}
+
 static bool has_bound(void *arg)
 {
 	return peer_port != 0;
@@ -224,6 +240,7 @@ static void with_peer(uint64_t seed)
 	start_dom0(seed, NULL);
 	peer_port = heard = 0;
 	peer = sim_domain(1, 16);
+	peer_id = peer->id;
 	in_dom0(offer);
 	assert_int_equal(result, 0);
 	sim_guest_set(peer->vcpu[0], talk, NULL, NULL);
@@ -261,6 +278,25 @@ static void events_go_both_ways(void **state)
 	}
 }
 
+/* By which a daemon knows that the domain it serves is still the same one. */
+static void a_channel_ends_with_the_domain_at_its_other_end(void **state)
+{
+	with_peer(1);
+	in_dom0(ask_joined);
+	assert_int_equal(result, 1);
+	in_dom0(ask_joined_to_another_port);
+	assert_int_equal(result, 0);
+	in_dom0(unmake_peer);
+	assert_int_equal(result, 0);
+	in_dom0(ask_joined);
+	assert_int_equal(result, 0);
+	in_dom0(leave);
+	assert_int_equal(result, 0);
+	in_dom0(ask_joined);
+	assert_int_equal(result, 0);
+	end();
+}
+
 static void a_grant_is_mapped_as_it_allows(void **state)
 {
 	char text[8] = "";
@@ -286,6 +322,7 @@ int main(void)
 		cmocka_unit_test(more_memory_than_there_is_leaves_nothing),
 		cmocka_unit_test(a_creation_that_fails_anywhere_leaves_nothing),
 		cmocka_unit_test(events_go_both_ways),
+		cmocka_unit_test(a_channel_ends_with_the_domain_at_its_other_end),
 		cmocka_unit_test(a_grant_is_mapped_as_it_allows),
 	};
 

@@ -461,6 +461,18 @@ static bool join(uint16_t domid, const uint8_t *uuid, uint32_t port, uint64_t gf
 	return true;
 }
 
+/*
+ * Is it the one that we serve? A boot-time domain that was built again while we did not look has its number, its places and no UUID, as before; but our event
+ * channel ended with the one before it.
+ */
+static bool is_same(const struct console *c, const struct hcall_domain *d, uint32_t port,
+		    uint64_t gfn)
+{
+	return c->remote_port == port && c->gfn == gfn &&
+	       memcmp(c->uuid, d->uuid, sizeof(c->uuid)) == 0 &&
+	       hcall_joined(setup->hcall, c->port, c->domid, c->remote_port) != 0;
+}
+
 /* A domain that is there: connect it, or again when it has new places, or is another one of the same number. */
 static void look_at(const struct hcall_domain *d)
 {
@@ -470,8 +482,7 @@ static void look_at(const struct hcall_domain *d)
 
 	if (!read_place(d->id, &port, &gfn))
 		return;
-	if (c && c->remote_port == port && c->gfn == gfn &&
-	    memcmp(c->uuid, d->uuid, sizeof(c->uuid)) == 0) {
+	if (c && is_same(c, d, port, gfn)) {
 		name_log(c);
 		return;
 	}
@@ -485,9 +496,12 @@ static void look_at_one(unsigned long domid)
 {
 	struct hcall_domain d;
 
-	if (domid && domid < DOMAINS && hcall_domains(setup->hcall, (unsigned)domid, &d, 1) == 1 &&
-	    d.id == domid && !d.dying)
+	if (!domid || domid >= DOMAINS)
+		return;
+	if (hcall_domains(setup->hcall, (unsigned)domid, &d, 1) == 1 && d.id == domid && !d.dying)
 		look_at(&d);
+	else if (consoles[domid]) /* nobody announces the end of one that has no ring to the store */
+		leave(consoles[domid]);
 }
 
 static bool watched[DOMAINS];

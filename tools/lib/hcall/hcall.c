@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <xen/event_channel.h>
 #include <xen/sysctl.h>
 #include <xen/version.h>
 #include <xen/xen.h>
@@ -62,6 +63,23 @@ int hcall_domains(struct hcall *h, unsigned first, struct hcall_domain *list, un
 	h->ops->free(h, info);
 	h->ops->free(h, ctl);
 	return got;
+}
+
+int hcall_joined(struct hcall *h, uint32_t port, uint16_t remote, uint32_t remote_port)
+{
+	struct evtchn_status *op = h->ops->buffer(h, sizeof(*op));
+	const uint64_t arg[5] = { EVTCHNOP_status, (uintptr_t)op };
+	int err;
+
+	if (!op)
+		return -ENOMEM;
+	*op = (struct evtchn_status){ .dom = DOMID_SELF, .port = port };
+	err = (int)h->ops->call(h, __HYPERVISOR_event_channel_op, arg, 2);
+	if (!err)
+		err = op->status == EVTCHNSTAT_interdomain && op->u.interdomain.dom == remote &&
+		      op->u.interdomain.port == remote_port;
+	h->ops->free(h, op);
+	return err;
 }
 
 long hcall_version(struct hcall *h)

@@ -45,6 +45,12 @@ struct hcall_domain {
 /* Up to n domains from number `first` on, ascending: how many there are. XEN_SYSCTL_getdomaininfolist. */
 int hcall_domains(struct hcall *h, unsigned first, struct hcall_domain *list, unsigned n);
 
+/*
+ * Is port `port` of this domain joined to port `remote_port` of domain `remote`? 1 or 0. What joined them ends with the other domain, also when another one gets its number.
+ * EVTCHNOP_status.
+ */
+int hcall_joined(struct hcall *h, uint32_t port, uint16_t remote, uint32_t remote_port);
+
 /* The hypervisor's version, major << 16 | minor. XENVER_version. */
 long hcall_version(struct hcall *h);
 
