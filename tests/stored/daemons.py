@@ -54,7 +54,7 @@ class Store:
             self.process = subprocess.Popen(self.command(), env=self.environment(), stdout=log, stderr=log)
         self.client_when_ready().close()
 
-    def client_when_ready(self, timeout=20):
+    def client_when_ready(self, timeout=60):
         end = wire.deadline(timeout)
         while True:
             try:
@@ -88,7 +88,7 @@ class Store:
         if self.kind == "debian":
             return self.process.pid
         path = "/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)
-        children = wire.until(pathlib.Path(path).read_text, 10, lambda: "no server: " + self.log())
+        children = wire.until(pathlib.Path(path).read_text, 60, lambda: "no server: " + self.log())
         return int(children.split()[0])
 
     def kill_server(self):
@@ -111,7 +111,7 @@ class Store:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10 * wire.SLOW)
+                self.process.wait(60 * wire.SLOW)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -108,7 +108,7 @@ class Pair:
         once, for a domain is held up while others have not taken the events that it caused.
         """
         waiting = {client: client.send(wire.GET_DOMAIN_PATH, b"1\0") for client in clients}
-        end = wire.deadline(30)
+        end = wire.deadline(60)
         while waiting:
             for client, number in list(waiting.items()):
                 try:

@@ -60,7 +60,7 @@ def test_every_option_is_in_the_manual():
 def tool(store, name, *args, **more):
     loader, program = debian_program("usr/bin/xenstore-" + name)
     return subprocess.run(loader + program + list(args), env=store.environment(), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=30 * wire.SLOW, text=True, **more)
+                          stderr=subprocess.PIPE, timeout=60 * wire.SLOW, text=True, **more)
 
 
 def with_guest(store, domid=1):
@@ -95,7 +95,7 @@ def test_xenstore_watch(stores):
     assert watch.stdout.readline() == "/w\n"
     tool(store, "write", "/w/x", "1")
     assert watch.stdout.readline() == "/w/x\n"
-    assert watch.wait(10 * wire.SLOW) == 0
+    assert watch.wait(60 * wire.SLOW) == 0
 
 
 def test_it_gives_up_its_privileges(stores):
@@ -139,7 +139,7 @@ def test_a_kill_amid_a_stream_of_requests(stores):
     for client, path in ((dom0, "/x"), (guest, "x")):
         sent, got, killed = 0, 0, 0
         first = client.request + 1
-        end = wire.deadline(60)
+        end = wire.deadline(120)
         while got < 2000:
             assert time.monotonic() < end
             while sent < 2000 and sent - got < 40:
@@ -148,7 +148,7 @@ def test_a_kill_amid_a_stream_of_requests(stores):
             if sent >= killed + 400:
                 store.kill_server()
                 killed = sent
-            kind, number, _, payload = client.receive(20)
+            kind, number, _, payload = client.receive(60)
             assert (kind, number, payload) == (wire.WRITE, first + got, b"OK\0")
             got += 1
         assert client.read(path) == b"1999"
@@ -247,19 +247,23 @@ def test_no_client_is_lost_with_a_server(stores):
     store.socket().write("/x", "1")
     (store.folder / "slow").touch()
     done = threading.Event()
+    served = 0
 
     def kill():
+        seen, pause = 0, 0.003
         while not done.is_set():
             try:
                 store.kill_server()
             except ProcessLookupError:
                 pass
-            time.sleep(0.003)
+            # On a busy host a server may need longer to serve anybody.
+            seen, pause = served, 0.003 if served != seen else min(pause * 1.2, 1)
+            time.sleep(pause)
 
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        for _ in range(200):
+        for served in range(200):
             client = store.socket()
             assert client.read("/x") == b"1"
             client.close()

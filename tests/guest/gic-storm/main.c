@@ -34,22 +34,13 @@ static uint32_t next(uint32_t *seed)
 	return *seed >> 16;
 }
 
-/* Twenty times a second's patience: the host may be busy. */
-static bool wait_change(const volatile uint32_t *word, uint32_t old)
-{
-	for (unsigned i = 0; i < 20; i++)
-		if (WAIT_FOR(*word != old))
-			return true;
-	return false;
-}
-
 static void one_sgi(unsigned me, uint32_t *seed)
 {
 	unsigned to = next(seed) % CPUS;
 	uint32_t old = sgi_seen[me][to];
 
 	send_sgi(to, me);
-	if (!wait_change(&sgi_seen[me][to], old))
+	if (!WAIT_FOR(sgi_seen[me][to] != old))
 		failure = "an SGI is lost";
 }
 
@@ -65,7 +56,7 @@ static void one_spi(unsigned me, uint32_t *seed)
 	if (next(seed) & 1)
 		*(volatile uint64_t *)(GICD + 0x6000 + 8 * intid) = next(seed) % CPUS;
 	mmio_write32(GICD + 0x100 + reg, bit);
-	if (!wait_change(&interrupts[intid], old)) {
+	if (!WAIT_FOR(interrupts[intid] != old)) {
 		failed_at = intid;
 		failure = "a shared interrupt is lost";
 	}

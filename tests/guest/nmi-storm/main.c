@@ -31,7 +31,7 @@ void guest_test(void)
 		apic_send(1, 0x4400);
 		CHECK_TRUE(WAIT_FOR(interrupts[VEC_NMI] != before), "each comes");
 	}
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 5000; i++) {
 		apic_send(1, 0x4400);
 		HYPERCALL(vcpu_op, VCPUOP_send_nmi, i & 1, 0);
 	}

@@ -113,13 +113,17 @@ static inline void upcall_on(void)
 	gic_enable(UPCALL);
 }
 
-/* Wait, at most a second, until `condition`; whether it came true. */
-#define WAIT_FOR(condition)                                     \
-	({                                                      \
-		uint64_t end_ = ticks() + ticks_per_second();   \
-		while (!(condition) && ticks() < end_)          \
-			__asm__ volatile("yield" ::: "memory"); \
-		(condition);                                    \
+/*
+ * Wait until `condition`; whether it came true. Only what does not hold waits to the end: a host that is busy with something
+ * else may leave a vCPU standing for seconds while the guest's clock goes on.
+ */
+#define PATIENCE 30 /* seconds */
+#define WAIT_FOR(condition)                                              \
+	({                                                               \
+		uint64_t end_ = ticks() + PATIENCE * ticks_per_second(); \
+		while (!(condition) && ticks() < end_)                   \
+			__asm__ volatile("yield" ::: "memory");          \
+		(condition);                                             \
 	})
 
 /* ---- PSCI */
