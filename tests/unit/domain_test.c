@@ -476,7 +476,7 @@ static void time_goes_to_the_state_that_a_vcpu_is_in(void **state)
 	struct domain *d, *idle;
 	struct vcpu *v;
 
-	sim_boot(1, MEMORY, 1);
+	sim_boot_config(&(struct sim_config){ .cpus = 1, .memory = MEMORY, .step_ns = 640 });
 	d = running(busy_guest);
 	v = d->vcpu[1];
 	sim_run_for(ms);
@@ -484,15 +484,15 @@ static void time_goes_to_the_state_that_a_vcpu_is_in(void **state)
 	assert_in_range(share(v, RUNSTATE_runnable, 200 * ms), 60 * ms, 140 * ms);
 	vcpu_pause(v);
 	sim_run_for(ms);
-	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 9999);
 	vcpu_unpause(v);
 	domain_pause(d);
 	sim_run_for(ms);
-	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 9999);
 	domain_unpause(d);
 	(void)vcpu_transition(v, VCPU_DOWN);
 	sim_run_for(ms);
-	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 9999);
 	(void)vcpu_transition(v, VCPU_UP);
 	assert_true(share(v, RUNSTATE_offline, 100 * ms) < ms);
 	/* One that waits for an event stays blocked while it is paused. */
@@ -500,9 +500,9 @@ static void time_goes_to_the_state_that_a_vcpu_is_in(void **state)
 	v = idle->vcpu[0];
 	sim_run_for(200 * ms);
 	vcpu_pause(v);
-	assert_in_range(share(v, RUNSTATE_blocked, 10 * ms), 10 * ms, 10 * ms + 999);
+	assert_in_range(share(v, RUNSTATE_blocked, 10 * ms), 10 * ms, 10 * ms + 9999);
 	vcpu_wake(v);
-	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 999);
+	assert_in_range(share(v, RUNSTATE_offline, 10 * ms), 10 * ms, 10 * ms + 9999);
 	vcpu_unpause(v);
 	end();
 }
