@@ -2,15 +2,21 @@
 /* vCPUs start and stop each other by INIT and STARTUP as fast as they can: nothing breaks, and the last word counts. */
 #include "machine.h"
 
-#define PAGE    0x8000u
-#define COUNTER ((volatile uint32_t *)0x7f00)
+#define PAGE(n)    (0x8000u + (n)*0x1000u)
+#define COUNTER(n) ((volatile uint32_t *)(uint64_t)(0x7f00u + (n)*4))
 
-/* Real mode: lock incl (0x7f00); hlt; jmp back. */
-static const uint8_t code[] = { 0x66, 0xf0, 0xff, 0x06, 0x00, 0x7f, 0xf4, 0xeb, 0xfd };
+/* What runs at PAGE(n), in real mode: lock incl COUNTER(n); then as `last` says: hlt, or a jump to itself. */
+static void place(unsigned n, const uint8_t last[3])
+{
+	uint8_t *code = (void *)(uint64_t)PAGE(n);
+	static const uint8_t incl[] = { 0x66, 0xf0, 0xff, 0x06, 0x00, 0x7f };
 
-/* The same with a counter of its own, for the one that starts last: what the race started may come to run late. */
-#define LAST_PAGE(cpu) (PAGE + 0x1000u * (cpu))
-#define LAST(cpu)      ((volatile uint32_t *)(0x7f00ul + 4 * (cpu)))
+	memcpy(code, incl, sizeof(incl));
+	code[4] = (uint8_t)(n * 4);
+	memcpy(code + sizeof(incl), last, 3);
+}
+
+static const uint8_t halt[] = { 0xf4, 0xeb, 0xfd }, spin[] = { 0xeb, 0xfe, 0xf4 };
 
 static volatile uint32_t ready;
 static volatile bool stop;
@@ -23,7 +29,7 @@ static void start_at(unsigned cpu, unsigned page)
 
 static void start(unsigned cpu)
 {
-	start_at(cpu, PAGE);
+	start_at(cpu, PAGE(0));
 }
 
 static void racer(unsigned cpu)
@@ -36,7 +42,7 @@ static void racer(unsigned cpu)
 		if (n & 0x800)
 			apic_send(other, 0x4500);
 		else if (n & 0x1000)
-			apic_send(other, 0x4600 | PAGE >> 12);
+			apic_send(other, 0x4600 | PAGE(0) >> 12);
 		else
 			start(other);
 	}
@@ -49,29 +55,32 @@ void guest_test(void)
 {
 	uint64_t end;
 
-	memcpy((void *)(uint64_t)PAGE, code, sizeof(code));
+	place(0, halt);
 	apic_on();
 	start(3);
-	CHECK_TRUE(WAIT_FOR(*COUNTER == 1), "a vCPU starts in real mode");
-	apic_send(3, 0x4600 | PAGE >> 12);
-	CHECK(*COUNTER, 1, "STARTUP of one that runs is ignored");
+	CHECK_TRUE(WAIT_FOR(*COUNTER(0) == 1), "a vCPU starts in real mode");
+	apic_send(3, 0x4600 | PAGE(0) >> 12);
+	CHECK(*COUNTER(0), 1, "STARTUP of one that runs is ignored");
 	for (unsigned cpu = 1; cpu < 3; cpu++)
 		CHECK(cpu_start(cpu, racer), 0, "started");
 	CHECK_TRUE(WAIT_FOR(ready == 2), "they race");
 	end = ticks() + ticks_per_second() / 2;
-	CHECK_TRUE(
-	    WAIT_FOR((start(3 + (unsigned)(ticks() >> 4) % 3), ticks() >= end && *COUNTER > 10)),
-	    "vCPUs started all the while");
+	do
+		start(3 + (unsigned)(ticks() >> 4) % 3);
+	while (ticks() < end);
+	CHECK_TRUE(WAIT_FOR(*COUNTER(0) > 10), "vCPUs started all the while");
 	stop = true;
 	CHECK_TRUE(WAIT_FOR(ready == 0), "the race is over");
 	for (unsigned cpu = 3; cpu < 6; cpu++) {
-		uint8_t *page = (uint8_t *)(uint64_t)LAST_PAGE(cpu);
-
-		memcpy(page, code, sizeof(code));
-		page[4] = (uint8_t)(4 * cpu);
-		*LAST(cpu) = 0;
-		start_at(cpu, LAST_PAGE(cpu));
-		CHECK_TRUE(WAIT_FOR(*LAST(cpu) == 1), "each can still be started");
+		place(cpu, halt);
+		start_at(cpu, PAGE(cpu));
+		CHECK_TRUE(WAIT_FOR(*COUNTER(cpu) == 1), "each can still be started");
+	}
+	/* One that is running takes both, although it has not seen the first when the second comes. */
+	place(6, spin);
+	for (unsigned i = 1; i <= 200; i++) {
+		start_at(3, PAGE(6));
+		CHECK_TRUE(WAIT_FOR(*COUNTER(6) == i), "started from what it was doing");
 	}
 	apic_send(77, 0x4500);
 	apic_send(77, 0x4608);

@@ -98,8 +98,7 @@ static bool events_noted(const struct vcpu *v)
 /* Anything but interrupts? */
 static inline bool first_pending(const struct vcpu *v)
 {
-	return v->arch.event_valid || read_once(&v->arch.nmi_pending) ||
-	       read_once(&v->arch.init_pending);
+	return v->arch.event_valid || read_once(&v->arch.nmi_pending) || read_once(&v->arch.start);
 }
 
 /* Is there a reason to look again before the next entry? */
@@ -110,8 +109,8 @@ static inline bool anything_pending(const struct vcpu *v)
 
 bool arch_vcpu_interrupt_pending(struct vcpu *v)
 {
-	return upcall_wanted(v) || read_once(&v->arch.nmi_pending) ||
-	       read_once(&v->arch.init_pending) || vlapic_pending(v);
+	return upcall_wanted(v) || read_once(&v->arch.nmi_pending) || read_once(&v->arch.start) ||
+	       vlapic_pending(v);
 }
 
 /* The next interrupt to deliver: the upcall first, as its vector counts as the highest. 0: none. */
@@ -155,8 +154,8 @@ static void deliver_interrupt(struct vcpu *v)
 /* What goes before interrupts. True: the entry has its event. */
 static NOINLINE bool deliver_first(struct vcpu *v)
 {
-	if (v->arch.init_pending)
-		hvm_take_init(v);
+	if (read_once(&v->arch.start))
+		hvm_take_start(v);
 	if (hvm->event_pending(v))
 		return true; /* one whose delivery an exit cut short */
 	if (v->arch.event_valid) {

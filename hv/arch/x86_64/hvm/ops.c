@@ -119,6 +119,8 @@ static int initialise(struct vcpu *caller, struct vcpu *v, gva_t arg)
 	}
 	s.cr0 |= CR0_ET;
 	hvm->set_state(v, &s);
+	write_once(&v->arch.start, 0u);
+	write_once(&v->arch.wait_sipi, false);
 	v->initialised = true;
 out:
 	lock_release(&v->domain->lock);

@@ -43,7 +43,14 @@ static uint32_t khz(void)
 static int header_save(struct domain *d, struct vcpu *v, void *record)
 {
 	struct hvm_save_header *h = record;
+	struct vcpu *each;
 
+	/* What a vCPU would take first when it runs again has no record of its own. */
+	domain_for_each_vcpu(each, d)
+	{
+		if (read_once(&each->arch.start))
+			hvm_take_start(each);
+	}
 	h->magic = HVM_FILE_MAGIC;
 	h->version = HVM_FILE_VERSION;
 	h->cpuid = policy_leaf(d, 1, 0)->eax;
@@ -322,7 +329,7 @@ static void cpu_load(struct domain *d, struct vcpu *v, const void *record)
 	pending_load(v, r);
 	fpu_image_load(v, r);
 	write_once(&v->arch.wait_sipi, false);
-	write_once(&v->arch.init_pending, false);
+	write_once(&v->arch.start, 0u);
 	lock_take(&d->lock);
 	v->initialised = true;
 	lock_release(&d->lock);

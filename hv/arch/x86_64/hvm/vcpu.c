@@ -141,28 +141,62 @@ void arch_vcpu_free(struct vcpu *v)
 	hvm->vcpu_free(v);
 }
 
-/* INIT takes effect between two instructions: reset, but the FPU and the APIC's identity and mode stay. */
-void hvm_take_init(struct vcpu *v)
+/*
+ * INIT and STARTUP only leave word, in arch.start: kernels send one right after the other, and the vCPU takes both, in their
+ * order, when it is about to run. Nobody else touches the registers of a vCPU that may be on its CPU still.
+ */
+void hvm_init(struct vcpu *v)
 {
-	write_once(&v->arch.init_pending, false);
+	(void)atomic_xchg(&v->arch.start, (uint32_t)START_INIT);
+	hvm_work(v);
+	vcpu_kick(v);
+}
+
+void hvm_startup(struct vcpu *v, uint8_t page)
+{
+	uint32_t old = read_once(&v->arch.start);
+
+	do { /* one that does not wait for it ignores it */
+		if (!(old & START_INIT) && !read_once(&v->arch.wait_sipi))
+			return;
+	} while (!atomic_cas(&v->arch.start, &old, (old & START_INIT) | START_SIPI | page));
+	lock_take(&v->domain->lock);
+	v->initialised = true;
+	lock_release(&v->domain->lock);
+	hvm_work(v);
+	(void)vcpu_transition(v, VCPU_UP);
+}
+
+/* Reset, but the FPU and the APIC's identity and mode stay. */
+static void take_init(struct vcpu *v)
+{
 	v->arch.event_valid = false;
 	reset_state(v, 0);
 	vlapic_reset(v);
 	if (vcpu_events_pending(v)) /* an edge, which nobody would raise again */
 		arch_vcpu_raise_upcall(v);
-	v->arch.wait_sipi = true;
-	(void)vcpu_transition(v, VCPU_DOWN);
 }
 
-void hvm_startup(struct vcpu *v, uint8_t page)
+void hvm_take_start(struct vcpu *v)
 {
-	if (!atomic_xchg(&v->arch.wait_sipi, false))
-		return; /* not waiting for one: ignored */
-	reset_state(v, page);
-	lock_take(&v->domain->lock);
-	v->initialised = true;
-	lock_release(&v->domain->lock);
-	(void)vcpu_transition(v, VCPU_UP);
+	uint32_t start;
+
+	/* A STARTUP finds INIT or that one is waited for. */
+	if (read_once(&v->arch.start) & START_INIT)
+		write_once(&v->arch.wait_sipi, true);
+	start = atomic_xchg(&v->arch.start, 0u);
+	if (start & START_INIT)
+		take_init(v);
+	if (!v->arch.wait_sipi)
+		return;
+	if (start & START_SIPI) {
+		reset_state(v, start & START_PAGE);
+		write_once(&v->arch.wait_sipi, false);
+		return;
+	}
+	(void)vcpu_transition(v, VCPU_DOWN);
+	if (read_once(&v->arch.start) & START_SIPI) /* it came before that */
+		(void)vcpu_transition(v, VCPU_UP);
 }
 
 void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)

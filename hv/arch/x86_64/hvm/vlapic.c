@@ -219,14 +219,8 @@ static void command_one(struct vcpu *target, uint32_t low)
 		break;
 	case 4: hvm_nmi(target); break;
 	case 5: /* INIT; its de-assert does nothing */
-		if ((low & 1u << 14) || !(low & 1u << 15)) {
-			write_once(&target->arch.init_pending, true);
-			hvm_work(target);
-			if (vcpu_state(target) == VCPU_OFFLINE)
-				hvm_take_init(target);
-			else
-				vcpu_kick(target);
-		}
+		if ((low & 1u << 14) || !(low & 1u << 15))
+			hvm_init(target);
 		break;
 	case 6: hvm_startup(target, (uint8_t)low); break;
 	default: break;

@@ -151,9 +151,11 @@ void hvm_emulate(struct vcpu *v);
 void hvm_emulate_access(struct vcpu *v, gpa_t pa, bool write);
 /* Nested page fault: backs, restarts, emulates or crashes. `code` as in APM vol. 2, 15.25.6. */
 void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code);
-/* INIT was sent to `v` and is taken now, on its own CPU; STARTUP at `page` (any CPU). */
-void hvm_take_init(struct vcpu *v);
+/* INIT, or STARTUP at `page`, was sent to `v` (any CPU; APM vol. 2, 16.5). */
+void hvm_init(struct vcpu *v);
 void hvm_startup(struct vcpu *v, uint8_t page);
+/* Carries out what arch.start says: on the vCPU's own CPU before it runs, or while it is kept off its CPU. */
+void hvm_take_start(struct vcpu *v);
 /* HLT. */
 void hvm_halt(struct vcpu *v);
 /* MOV to a control register, XSETBV: checked as the architecture says. False: inject #GP. */

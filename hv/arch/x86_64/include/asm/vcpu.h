@@ -14,6 +14,11 @@
 /* Frames of its domain's pool that a vCPU costs beyond its own structure's. */
 #define ARCH_VCPU_FRAMES 2u
 
+/* What other vCPUs' INIT and STARTUP left for a vCPU to take: STARTUP after INIT, where both are set. */
+#define START_PAGE       0xffu
+#define START_SIPI       0x100u
+#define START_INIT       0x200u
+
 struct arch_vcpu {
 	struct guest_regs regs; /* first: enter.S saves here */
 	uint64_t vmcb;          /* [c] SVM: machine address of the control block */
@@ -31,8 +36,8 @@ struct arch_vcpu {
 	bool nmi_returning;       /* [own] ...and the IRET at nmi_iret is about to be executed */
 	bool nmi_step;            /* [own] as a single step */
 	uint64_t nmi_iret;        /* [own] */
-	bool init_pending;        /* [a] INIT arrived */
-	bool wait_sipi;           /* [a] started by INIT, waits for STARTUP */
+	bool wait_sipi;           /* [a] never started, or stopped by INIT: waits for STARTUP */
+	uint32_t start;           /* [a] INIT and STARTUP that it has not taken yet (START_*) */
 	struct hvm_event event;   /* [own] to be injected, when event_valid */
 	bool event_valid;
 	uint64_t xcr0; /* [own] */
