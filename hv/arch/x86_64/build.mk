@@ -25,3 +25,6 @@ x86_64-src += hv/arch/x86_64/hvm/state.c hv/arch/x86_64/hvm/vlapic_state.c hv/ar
 host-src += hv/arch/x86_64/hvm/ioapic.c hv/arch/x86_64/boot/acpi_dom0.c hv/arch/x86_64/boot/acpi_write.c
 host-src += hv/drivers/acpi/tables.c hv/arch/x86_64/cpu/speculation.c
 unit-tests += tests/unit/ioapic_test.c tests/unit/acpi_test.c tests/unit/speculation_x86_test.c
+# The measuring of clocks, over a model of those that it measures by.
+unit-tests += tests/unit/clocks_test.c
+cflags-tests/unit/clocks_test.c := -Itests/unit/clocks -idirafter hv/arch/x86_64/include

@@ -32,6 +32,7 @@ struct reference {
 	uint64_t hz;
 	uint32_t mask; /* the counter wraps at mask + 1 */
 	uint32_t (*read)(void);
+	unsigned times; /* how often it is measured */
 };
 
 static volatile uint8_t *hpet;
@@ -68,8 +69,8 @@ static bool use_hpet(struct reference *r)
 	if (capabilities >> 32 == 0 || capabilities >> 32 > 100000000)
 		return false;
 	*(volatile uint64_t *)(hpet + 0x10) |= 1;
-	*r = (struct reference){ "HPET", 1000000000000000ull / (capabilities >> 32), ~0u,
-				 hpet_read };
+	*r = (struct reference){ "HPET", 1000000000000000ull / (capabilities >> 32), ~0u, hpet_read,
+				 1 };
 	return true;
 }
 
@@ -80,11 +81,12 @@ static struct reference choose_reference(void)
 	if (use_hpet(&r))
 		return r;
 	if (machine.has_fixed && machine.fixed.pm_timer)
-		return (struct reference){ "PM timer", 3579545, 0xffffff, pm_timer_read };
+		return (struct reference){ "PM timer", 3579545, 0xffffff, pm_timer_read, 1 };
 	outb(0x43, 0x34);
 	outb(0x40, 0);
 	outb(0x40, 0);
-	return (struct reference){ "PIT", 1193182, 0xffff, pit_read };
+	/* Its turn is 55 ms: when the CPU is stopped that long a turn is missed, and all seems to run too fast. */
+	return (struct reference){ "PIT", 1193182, 0xffff, pit_read, 3 };
 }
 
 /* hz such that `count` of it passed in `ticks` of the reference. */
@@ -119,21 +121,30 @@ static struct moment look(const struct reference *r)
 	return m;
 }
 
-static void measure(void)
+/* The lowest rates that are seen count. */
+static void measure_once(const struct reference *r)
 {
-	struct reference r = choose_reference();
-	uint32_t need = (uint32_t)(r.hz * MEASURE_NS / NS_PER_S), ticks;
+	uint32_t need = (uint32_t)(r->hz * MEASURE_NS / NS_PER_S), ticks;
 	struct moment first, last;
 
 	apic_timer_set(~0u);
-	first = look(&r);
-	while (((r.read() - first.reference) & r.mask) < need)
+	first = look(r);
+	while (((r->read() - first.reference) & r->mask) < need)
 		;
-	last = look(&r);
-	ticks = (last.reference - first.reference) & r.mask;
-	tsc_hz = rate(last.tsc - first.tsc, ticks, &r);
-	apic_hz = rate(first.apic - last.apic, ticks, &r);
+	last = look(r);
+	ticks = (last.reference - first.reference) & r->mask;
+	tsc_hz = MIN(tsc_hz, rate(last.tsc - first.tsc, ticks, r));
+	apic_hz = MIN(apic_hz, rate(first.apic - last.apic, ticks, r));
 	apic_timer_set(0);
+}
+
+static void measure(void)
+{
+	struct reference r = choose_reference();
+
+	tsc_hz = apic_hz = ~0ull;
+	for (unsigned i = 0; i < r.times; i++)
+		measure_once(&r);
 	log_info("TSC %llu.%03llu MHz, APIC timer %llu.%03llu MHz, measured by the %s",
 		 (unsigned long long)tsc_hz / 1000000, (unsigned long long)tsc_hz / 1000 % 1000,
 		 (unsigned long long)apic_hz / 1000000, (unsigned long long)apic_hz / 1000 % 1000,
