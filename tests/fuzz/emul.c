@@ -76,9 +76,10 @@ static enum emul_result on_port(struct emul *e, uint16_t port, unsigned size, bo
 	return answer(e);
 }
 
-static uint64_t on_read_cr(struct emul *e, unsigned n)
+static enum emul_result on_read_cr(struct emul *e, unsigned n, bool status, uint64_t *value)
 {
-	return u64();
+	*value = u64();
+	return answer(e);
 }
 
 static enum emul_result on_write_cr(struct emul *e, unsigned n, uint64_t value)

@@ -62,11 +62,17 @@ static enum emul_result mem_write(struct emul *e, uint64_t va, unsigned size, ui
 
 static uint64_t cr0, written_cr;
 static unsigned which_cr;
+static bool user; /* in a program, which may not read them but by SMSW */
 
-static uint64_t cr_read(struct emul *e, unsigned n)
+static enum emul_result cr_read(struct emul *e, unsigned n, bool status, uint64_t *value)
 {
 	which_cr = n;
-	return cr0;
+	if (user && !status) {
+		e->fault.vector = 13;
+		return EMUL_FAULT;
+	}
+	*value = cr0;
+	return EMUL_DONE;
 }
 
 static enum emul_result cr_write(struct emul *e, unsigned n, uint64_t value)
@@ -295,6 +301,29 @@ static void control_registers_are_named(void **unused)
 	assert_int_equal(e.gpr[1], cr0);
 }
 
+/* What a program put where the processor had met another instruction. */
+static void control_registers_are_not_read_by_programs(void **unused)
+{
+	static const char *const privileged[] = { "\x0f\x20\xe1", "\x0f\x06\x90", "\x0f\x01\xf0" };
+	struct emul e;
+
+	user = true;
+	for (unsigned i = 0; i < 3; i++) { /* mov rcx, cr4; clts; lmsw ax */
+		struct emul was;
+
+		e = was = one(privileged[i], 3, 64);
+		written_cr = 99;
+		assert_int_equal(emulate(&e), EMUL_FAULT);
+		assert_int_equal(e.fault.vector, 13);
+		assert_memory_equal(e.gpr, was.gpr, sizeof(e.gpr));
+		assert_int_equal(e.rip, was.rip);
+		assert_int_equal(written_cr, 99);
+	}
+	e = one("\x0f\x01\xe1", 3, 64); /* smsw ecx */
+	assert_int_equal(emulate(&e), EMUL_DONE);
+	user = false;
+}
+
 static void string_io_moves_between_port_and_memory(void **unused)
 {
 	struct emul e = one("\xf3\x6d", 2, 64); /* rep insd */
@@ -404,6 +433,7 @@ int main(void)
 		cmocka_unit_test(bit_operations_agree_with_the_processor),
 		cmocka_unit_test(strings_agree_with_the_processor),
 		cmocka_unit_test(control_registers_are_named),
+		cmocka_unit_test(control_registers_are_not_read_by_programs),
 		cmocka_unit_test(string_io_moves_between_port_and_memory),
 		cmocka_unit_test(sixteen_bit_addresses_wrap),
 		cmocka_unit_test(cr8_has_two_encodings),

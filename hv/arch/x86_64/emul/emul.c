@@ -691,10 +691,14 @@ static enum emul_result exec_string(struct emul *e, const struct insn *in, bool 
 
 static enum emul_result exec_group7(struct emul *e, const struct insn *in)
 {
-	uint64_t cr0 = e->ops->read_cr(e, 0), v;
+	unsigned op = in->reg & 7;
 	enum emul_result res;
+	uint64_t cr0, v;
 
-	switch (in->reg & 7) {
+	res = e->ops->read_cr(e, 0, op == 4, &cr0);
+	if (res != EMUL_DONE)
+		return res;
+	switch (op) {
 	case 4: /* SMSW */ return rm_set(e, in, in->memory ? 2 : in->size, cr0);
 	case 6: /* LMSW sets PE but never clears it */
 		res = rm_get(e, in, 2, &v);
@@ -711,11 +715,19 @@ static enum emul_result exec_cr(struct emul *e, const struct insn *in)
 	/* LOCK is the way to CR8 without REX (vol. 3, MOV CRn). */
 	unsigned cr = in->reg | (in->lock ? 8 : 0);
 
-	if (in->code.op == OP_CLTS)
-		return e->ops->write_cr(e, 0, e->ops->read_cr(e, 0) & ~8ull);
+	enum emul_result res;
+	uint64_t value;
+
 	if (in->code.op == OP_WRITE_CR)
 		return e->ops->write_cr(e, cr, e->gpr[in->rm] & mask_of(size));
-	reg_set(e, in, in->rm, size, e->ops->read_cr(e, cr));
+	if (in->code.op == OP_CLTS)
+		cr = 0;
+	res = e->ops->read_cr(e, cr, false, &value);
+	if (res != EMUL_DONE)
+		return res;
+	if (in->code.op == OP_CLTS)
+		return e->ops->write_cr(e, 0, value & ~8ull);
+	reg_set(e, in, in->rm, size, value);
 	return EMUL_DONE;
 }
 

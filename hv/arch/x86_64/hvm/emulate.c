@@ -7,6 +7,7 @@
 #include <asm/hvm.h>
 
 #include <asm/emul.h>
+#include <asm/msr.h>
 #include <asm/trap.h>
 #include <asm/vpci.h>
 #include <asm/walk.h>
@@ -165,9 +166,14 @@ static enum emul_result do_port(struct emul *e, uint16_t port, unsigned size, bo
 	return hvm_port(v, port, size, write, value) ? EMUL_DONE : EMUL_WAIT;
 }
 
-static uint64_t do_read_cr(struct emul *e, unsigned n)
+static enum emul_result do_read_cr(struct emul *e, unsigned n, bool status, uint64_t *value)
 {
-	return hvm->get_cr(((const struct step *)e->ctx)->v, n);
+	struct vcpu *v = ((const struct step *)e->ctx)->v;
+
+	if (!(status && !(hvm->get_cr(v, 4) & CR4_UMIP)) && !privileged(e))
+		return EMUL_FAULT;
+	*value = hvm->get_cr(v, n);
+	return EMUL_DONE;
 }
 
 static enum emul_result do_write_cr(struct emul *e, unsigned n, uint64_t value)

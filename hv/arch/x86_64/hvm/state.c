@@ -269,7 +269,8 @@ static void tsc_load(struct domain *d, struct vcpu *v, uint64_t tsc)
 
 static void pending_load(struct vcpu *v, const cpu_record *r)
 {
-	v->arch.event_valid = r->pending_valid;
+	v->arch.event_valid = r->pending_valid &&
+			      !hvm_event_repeats((uint8_t)r->pending_type, r->pending_vector);
 	v->arch.event = (struct hvm_event){
 		.vector = r->pending_vector,
 		.type = r->pending_type,

@@ -25,6 +25,7 @@
 #include <hv/hypercall.h>
 #include <hv/log.h>
 #include <hv/softirq.h>
+#include <hv/timer.h>
 #include <xen/features.h>
 #include <xen/hvm/params.h>
 #include <xen/sched.h>
@@ -213,6 +214,8 @@ void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
 		hvm->load(next);
 		next->arch.loaded = true;
 		pvclock_update(next);
+		/* Its timer interrupts the CPU that it runs on, nobody else's. */
+		timer_migrate(&next->arch.lapic.timer, this_cpu());
 	}
 }
 

@@ -137,17 +137,6 @@ static void exit_interrupt(void)
 	interrupt_window("nop");
 }
 
-/* An event whose delivery the exit cut short is delivered again, unless software can repeat it (15.7.2). */
-static void requeue_event(struct vcpu *v, struct vmcb *b)
-{
-	uint64_t e = b->exitintinfo;
-
-	if (!(e & EVENTINJ_VALID) || (e >> EVENTINJ_TYPE_SHIFT & 7) == EVENT_SOFTWARE)
-		return;
-	b->eventinj = e;
-	hvm_work(v);
-}
-
 /* #DB: the step of nmi_open(), or the guest's own. */
 static void exit_debug(struct vcpu *v, struct vmcb *b)
 {
@@ -285,7 +274,7 @@ void svm_run(struct vcpu *v)
 		b->clean = svm.clean;
 		b->eventinj = 0;
 		if (unlikely(b->exitintinfo & EVENTINJ_VALID))
-			requeue_event(v, b);
+			svm_event_cut_short(v);
 		if (likely(b->exitcode == EXIT_VMMCALL))
 			exit_vmmcall(v, b);
 		else if (b->exitcode == EXIT_INTR)

@@ -52,6 +52,17 @@ bool svm_nmi_open(struct vcpu *v)
 	return true;
 }
 
+void svm_event_cut_short(struct vcpu *v)
+{
+	struct vmcb *b = vmcb_of(v);
+	uint64_t i = b->exitintinfo;
+
+	if (hvm_event_repeats(i >> EVENTINJ_TYPE_SHIFT & 7, (uint8_t)i))
+		return;
+	b->eventinj = i;
+	hvm_work(v);
+}
+
 bool svm_event_pending(struct vcpu *v)
 {
 	return vmcb_of(v)->eventinj & EVENTINJ_VALID;

@@ -59,6 +59,8 @@ void svm_dump(struct vcpu *v);
 
 /* inject.c */
 void svm_inject(struct vcpu *v, const struct hvm_event *e);
+/* The exit cut the delivery of exitintinfo's event short: it is delivered again, unless the guest itself repeats it. */
+void svm_event_cut_short(struct vcpu *v);
 bool svm_event_pending(struct vcpu *v);
 bool svm_get_pending(struct vcpu *v, struct hvm_event *e);
 void svm_inject_nmi(struct vcpu *v);

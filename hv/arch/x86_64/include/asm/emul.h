@@ -29,7 +29,8 @@ struct emul_ops {
 	enum emul_result (*write)(struct emul *e, uint64_t va, unsigned size, uint64_t value);
 	enum emul_result (*port)(struct emul *e, uint16_t port, unsigned size, bool write,
 				 uint32_t *value);
-	uint64_t (*read_cr)(struct emul *e, unsigned n);
+	/* `status`: for SMSW, which programs of the guest may execute too where CR4.UMIP lets them. */
+	enum emul_result (*read_cr)(struct emul *e, unsigned n, bool status, uint64_t *value);
 	enum emul_result (*write_cr)(struct emul *e, unsigned n, uint64_t value);
 };
 

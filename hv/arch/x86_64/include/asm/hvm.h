@@ -65,6 +65,15 @@ struct hvm_event {
 	uint64_t cr2; /* #PF */
 };
 
+/*
+ * Does the guest raise this event itself, and again when its delivery was cut short? INT n; and INT3 and INTO, which the processor calls exceptions (APM vol. 2,
+ * 15.7.2): its rip is still that of the instruction. Injected, it would return there.
+ */
+static inline bool hvm_event_repeats(uint8_t type, uint8_t vector)
+{
+	return type == EVENT_SOFTWARE || (type == EVENT_EXCEPTION && (vector == 3 || vector == 4));
+}
+
 struct hvm_ops {
 	const char *name; /* "AMD SVM" */
 	/* Every need that the CPU lacks is named in the log. Boot CPU. */
