@@ -28,6 +28,19 @@ static int bad_field(unsigned which, uint64_t value)
 	return refuse(R_CREATE_FIELD, which, 0, value);
 }
 
+/* A toolstack may ask for what the command line gives domains, and for no table without frames; negative: the default. As Xen has it. */
+static int check_frames(const struct xen_domctl_createdomain *c)
+{
+	uint32_t grants = MIN(options.gnttab_max_frames, GNTTAB_MAX_FRAMES);
+	uint32_t maps = MIN(options.gnttab_max_maptrack_frames, MAPTRACK_MAX_FRAMES);
+
+	if (c->max_grant_frames == 0 || c->max_grant_frames > (int64_t)grants)
+		return refuse(R_BAD_GRANT_LIMIT, 0, grants, c->max_grant_frames);
+	if (c->max_maptrack_frames > (int64_t)maps)
+		return refuse(R_BAD_MAPTRACK_LIMIT, 0, maps, c->max_maptrack_frames);
+	return 0;
+}
+
 /* Fields in the order in which Xen looks at them; the number is the field's offset in the public structure. */
 static int check_create(const struct xen_domctl_createdomain *c)
 {
@@ -53,13 +66,7 @@ static int check_create(const struct xen_domctl_createdomain *c)
 		return bad_field(offsetof(__typeof__(*c), vmtrace_size), c->vmtrace_size);
 	if (c->cpupool_id)
 		return refuse(R_NO_SUCH_POOL, c->cpupool_id, 0, 0);
-	return 0;
-}
-
-/* Negative: the default. The table is as large as asked, up to what there can be. */
-static uint32_t frames_limit(int32_t asked, uint32_t usual, uint32_t most)
-{
-	return MIN(asked < 0 ? usual : (uint32_t)asked, most);
+	return check_frames(c);
 }
 
 static struct domain_config config_of(const struct xen_domctl_createdomain *c)
@@ -70,12 +77,11 @@ static struct domain_config config_of(const struct xen_domctl_createdomain *c)
 		.max_evtchn = c->max_evtchn_port >= EVTCHN_MAX_PORTS
 				  ? EVTCHN_MAX_PORTS
 				  : MAX(c->max_evtchn_port + 1, 2u),
-		.max_grant_frames = frames_limit(c->max_grant_frames, options.gnttab_max_frames,
-						 GNTTAB_MAX_FRAMES),
-		.max_maptrack_frames = c->max_maptrack_frames < 0
-					   ? 1
-					   : frames_limit(c->max_maptrack_frames, 1,
-							  MAPTRACK_MAX_FRAMES),
+		.max_grant_frames = c->max_grant_frames < 0
+					? MIN(options.gnttab_max_frames, GNTTAB_MAX_FRAMES)
+					: (uint32_t)c->max_grant_frames,
+		.max_maptrack_frames = c->max_maptrack_frames < 0 ? 1
+								  : (uint32_t)c->max_maptrack_frames,
 		.flags = c->flags,
 		.controlled = true,
 		.arch = &c->arch,

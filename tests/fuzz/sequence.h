@@ -17,6 +17,7 @@
 
 #include "../unit/sim.h"
 #include <arch/timer.h>
+#include <hv/option.h>
 #include <xen/domctl.h>
 #include <xen/hvm/params.h>
 #include <xen/physdev.h>
@@ -801,6 +802,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cfg.seed = raw(2) + 1;
 	cfg.cpus = mode & 1 ? (mode >> 1 & 3) + 1 : 1;
 	sim_boot_config(&cfg);
+	options_parse("");
 	for (unsigned i = 0; i < NR_DOMAINS; i++) {
 		in.d[i] = make_domain(i);
 		in.id[i] = in.d[i]->id;

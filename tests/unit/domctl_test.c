@@ -4,6 +4,8 @@
 
 #include <arch/timer.h>
 #include <hv/control.h>
+#include <hv/gnttab.h>
+#include <hv/option.h>
 #include <hv/softirq.h>
 #include <xen/domctl.h>
 #include <xen/event_channel.h>
@@ -19,6 +21,7 @@ static struct vcpu *v0;
 static void boot(void)
 {
 	sim_boot(2, MEMORY, 1);
+	options_parse(""); /* the limits are those of the command line */
 	d0 = sim_caller(ROLE_CONTROL | ROLE_HARDWARE | ROLE_CONSOLE | ROLE_STORE);
 	v0 = d0->vcpu[0];
 }
@@ -283,6 +286,21 @@ static void creation_is_judged_field_by_field(void **state)
 	op = creation(1);
 	op.domain = d0->id;
 	assert_int_equal(domctl(&op), d0->id ? -EEXIST : 0);
+	/* Tables without frames, or with more than the command line gives. */
+	for (unsigned i = 0; i < 5; i++) {
+		static const int32_t bad[] = { 0, 65, GNTTAB_MAX_FRAMES, 100000, INT32_MAX };
+
+		op = creation(1);
+		op.u.createdomain.max_grant_frames = bad[i];
+		assert_int_equal(domctl(&op), -EINVAL);
+	}
+	op = creation(1);
+	op.u.createdomain.max_maptrack_frames = 1025;
+	assert_int_equal(domctl(&op), -EINVAL);
+	op = creation(1);
+	op.u.createdomain.max_grant_frames = 64;
+	op.u.createdomain.max_maptrack_frames = 0;
+	assert_int_equal(domctl(&op), 0);
 	/* Limits that nobody could reach become what there is. */
 	op = creation(1);
 	op.domain = 0;
