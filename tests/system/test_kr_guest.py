@@ -195,6 +195,7 @@ def test_kill_at_any_moment_leaves_nothing(dom0, nothing_is_left, request):
     dom0.ok("rm /tmp/extra.img")
 
 
+@pytest.mark.first("arm64")
 def test_a_guest_is_restarted_although_its_supervisor_is_killed(dom0, nothing_is_left):
     start = "kr-supervisor --pid-file=/run/supervisor.pid"
     record = "$(grep -l /tmp/s.cfg /run/krypton/domains/*)"
@@ -261,6 +262,7 @@ esac
 """
 
 
+@pytest.mark.first("arm64")
 def test_a_users_own_script_is_run(dom0, guest, nothing_is_left):
     for name, text in (("mine", SCRIPT), ("bad", "#!/bin/sh\necho one; echo the cause >&2; exit 3\n")):
         dom0.ok("cat >/etc/xen/scripts/%s <<'.'\n%s.\nchmod 755 /etc/xen/scripts/%s" % (name, text, name))
@@ -280,6 +282,7 @@ def test_a_users_own_script_is_run(dom0, guest, nothing_is_left):
     dom0.ok("kr network-detach g 0")
 
 
+@pytest.mark.first("arm64")
 def test_a_card_is_routed(dom0, guest, nothing_is_left):
     dom0.ok("kr network-attach g ip=10.7.0.2 gatewaydev=xenbr0")
     dom0.ok("inside g 'for i in $(seq 50); do [ -d /sys/class/net/eth0 ] && break; usleep 100000; done; "

@@ -5,7 +5,8 @@ The expected output is Xen's: `pytest tests/system/test_xl.py --on xen` runs the
 the same emulators, which settles what is right.
 
 Of the four machines two run the whole list, between them with both architectures and both store daemons; the others
-run what is marked `core`, and the rest with --full.
+run what is marked `core`, and the rest with --full. What takes long and is about the tools more than about the CPU is
+marked `quick_machines`: arm64's, whose emulator is twice as fast; the others with --full.
 """
 import base64
 import gzip
@@ -24,6 +25,7 @@ WHOLE = [("arm64", "debian"), ("x86_64", "kr")]
 MACHINES = WHOLE + [("x86_64", "debian"), ("arm64", "kr")]
 
 core = pytest.mark.core     # on all machines, without --full too
+quick_machines = pytest.mark.first("arm64")
 only = pytest.mark.only     # on machines of that architecture or store (conftest.py)
 
 
@@ -186,6 +188,7 @@ def left_over(dom0):
     return [p for p in store if p not in known and not re.match(r"/vm/0+-", p)] + domains
 
 
+@quick_machines
 def test_rounds_give_everything_back(dom0, request):
     """Free memory before and after many creations and destructions is the same."""
     rounds = 50 if request.config.getoption("--full") else 4
@@ -373,6 +376,8 @@ def test_reboot(dom0, guest):
     assert dom0.ok("inside a 'echo again'").strip() == "again"
 
 
+@core
+@quick_machines
 @only("kr")
 def test_store_daemon_ends_while_a_guest_reboots(dom0, guest):
     """kill -9 of the process that serves, again and again, and then a live update: nobody notices."""
@@ -416,6 +421,7 @@ def test_crash_is_seen(dom0):
     assert "shut down, reason code 3" in dom0.ok("cat /var/log/xen/xl-c.log")
 
 
+@quick_machines
 def test_several_guests(dom0):
     free = free_pages(dom0)
     dom0.ok("for n in 1 2 3; do config s$n memory=32 kernel=\"'/guest/sleeps'\" \"ramdisk=''\"; "
@@ -425,6 +431,7 @@ def test_several_guests(dom0):
     same_free(dom0, free)
 
 
+@quick_machines
 def test_two_creations_at_once(dom0):
     free = free_pages(dom0)
     dom0.ok("for n in 1 2; do config t$n memory=32 kernel=\"'/guest/sleeps'\" \"ramdisk=''\" \"vif=['bridge=xenbr0']\"; "
@@ -434,6 +441,7 @@ def test_two_creations_at_once(dom0):
     assert left_over(dom0) == []
 
 
+@quick_machines
 def test_xl_killed_in_a_creation(dom0):
     """kill -9 in four places of a creation, of all that xl has started too: destroy works, and nothing is left."""
     dom0.ok("config k memory=64 vcpus=2 kernel=\"'/guest/sleeps'\" \"ramdisk=''\" \"vif=['bridge=xenbr0']\"")
@@ -448,6 +456,7 @@ def test_xl_killed_in_a_creation(dom0):
         assert left_over(dom0) == [], "killed at %d fifths" % part
 
 
+@quick_machines
 def test_a_guest_that_spoils_its_rings(dom0):
     """It floods and corrupts the rings of its console and its store (tests/guest/rings): the daemons serve the others
     meanwhile, and nothing of it stays."""
