@@ -36,6 +36,7 @@ MIB = 1 << 20
 RAM = 0x40000000                # where the virt machine's memory starts
 # Time limits are for an idle machine; a slow one multiplies them.
 SLOW = float(os.environ.get("KRYPTON_SLOW", "1"))
+PATIENCE = 60   # seconds: no limit is shorter, for none is waited for when all is well
 
 QEMU = {"arm64": "qemu-system-aarch64", "x86_64": "qemu-system-x86_64"}
 
@@ -378,6 +379,51 @@ class Machine:
         return Run(self, name, pathlib.Path(directory or BUILD / "logs" / name))
 
 
+class Terminal(pexpect.spawn):
+    """
+    A machine's console. The domain with the keyboard is shown character by character, so whoever else prints a line may break one of
+    its lines in two. Each line that was broken is repeated here in one piece behind its end, so that what is looked for is found; the log
+    has what was printed.
+    """
+
+    OWN_END, CUT_END = b"\r\r\r", b"\r\r"    # a domain's own end of line, that of a cut, less the newline: the terminals add to both
+    LONGEST = 1000
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.owner = None       # b"d0": who has the keyboard
+        self._line = b""        # what came since the last newline
+        self._cut = None        # the beginning of the owner's line, which somebody broke
+
+    def read_nonblocking(self, size=1, timeout=-1):
+        data = super().read_nonblocking(size, timeout)
+        out = b""
+        while True:
+            line, newline, rest = data.partition(b"\n")
+            out += line + newline
+            self._line += line
+            if not newline:
+                return out
+            out += self._whole(self._line)
+            self._line, data = b"", rest
+
+    def _whole(self, line):
+        """What to repeat after this line: nothing, as a rule."""
+        moved = re.match(rb"\*\*\* Input to (\w+)", line)
+        if moved:
+            self.owner, self._cut = moved.group(1), None
+        mark = b"(%s) " % (self.owner or b"")
+        if not self.owner or not line.startswith(mark):
+            return b""
+        text = line[len(mark):]
+        if text != self.CUT_END and not text.endswith(self.OWN_END):    # an empty line has nothing that can be cut, and one less
+            self._cut = (self._cut or b"") + text[:-len(self.CUT_END)]
+            self._cut = self._cut if len(self._cut) < self.LONGEST else None
+            return b""
+        begun, self._cut = self._cut, None
+        return b"" if begun is None else mark + begun + text + b"\n"
+
+
 def one_cpu():
     """
     In a new process: all its threads on one CPU, each test process's on another. At each exit of a guest QEMU 7.2 clears a bit
@@ -386,6 +432,18 @@ def one_cpu():
     cpus = sorted(os.sched_getaffinity(0))
     worker = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or os.getppid()
     os.sched_setaffinity(0, {cpus[int(worker) % len(cpus)]})
+
+
+def connect(connection, path):
+    """Connect to a socket that QEMU makes when it starts."""
+    end = time.monotonic() + PATIENCE * SLOW
+    while True:
+        try:
+            return connection.connect(str(path))
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 class Run:
@@ -402,9 +460,9 @@ class Run:
         (directory / "command").write_text(" ".join(shlex.quote(c) for c in command) + "\n")
         self._file = open(self.log, "wb")
         self.start = time.monotonic()
-        self.child = pexpect.spawn(command[0], command[1:], logfile=self._file, echo=False,
-                                   timeout=60, maxread=65536,
-                                   preexec_fn=one_cpu if machine.arch == "x86_64" and machine.hypervisor else None)
+        self.child = Terminal(command[0], command[1:], logfile=self._file, echo=False,
+                              timeout=60, maxread=65536,
+                              preexec_fn=one_cpu if machine.arch == "x86_64" and machine.hypervisor else None)
         # searchwindowsize stays unset: patterns may span what arrives together
         self.child.logfile_send = None
         self._qmp_path, self._qmp = directory / "qmp", None
@@ -420,12 +478,7 @@ class Run:
         """One command to QEMU itself (its QMP interface); returns the answer."""
         if not self._qmp:
             connection = socket.socket(socket.AF_UNIX)
-            for _ in range(100):
-                try:
-                    connection.connect(str(self._qmp_path))
-                    break
-                except OSError:
-                    time.sleep(0.05)
+            connect(connection, self._qmp_path)
             self._qmp = connection.makefile("rw")
             self._qmp.readline()
             self.qmp("qmp_capabilities")
@@ -462,6 +515,7 @@ class Run:
     def expect(self, pattern, timeout=60):
         """Wait for a regular expression (or the first of a list); returns the match."""
         wanted = pattern if isinstance(pattern, list) else [pattern]
+        timeout = max(timeout, PATIENCE)
         try:
             self.child.expect(wanted, timeout=timeout * SLOW)
         except pexpect.TIMEOUT:
@@ -483,13 +537,14 @@ class Run:
             ups[up["name"]] = up
         return ups
 
-    def expect_text(self, pattern, timeout=10):
+    def expect_text(self, pattern, timeout=PATIENCE):
         """The same for what may have been printed before: looks through the whole log."""
         if not re.search(pattern, self.text()):
             self.expect(pattern, timeout)
 
     def expect_end(self, timeout=60):
         """Wait until QEMU ends by itself; returns its exit status."""
+        timeout = max(timeout, PATIENCE)
         try:
             self.child.expect(pexpect.EOF, timeout=timeout * SLOW)
         except pexpect.TIMEOUT:
@@ -506,13 +561,23 @@ class Run:
             self.child.send(c)
             time.sleep(0.005)
 
-    def shell(self, command, timeout=30):
-        """Run a command in the guest whose shell has the input; returns what it printed."""
+    def shell(self, command, timeout=PATIENCE):
+        """Run a command in the guest whose shell has the input; returns its status and what it printed."""
         mark = "done%d" % (time.monotonic_ns() % 1000000)
-        # In a subshell, so that it may `exit`. Its echo must not look like the answer.
-        self.line("(%s); echo %s''%s=$?" % (command, mark[:4], mark[4:]))
-        match = self.expect(r"(?s)(.*?)%s=(\d+)\D" % mark, timeout)
+        echo = "echo %s''%s=$s" % (mark[:4], mark[4:])      # whose own echo must not look like the answer
+        self.line("(%s); s=$?; %s" % (command, echo))   # in a subshell, so that it may `exit`
+        answer = r"(?s)(.*?)%s=(\d+)\D" % mark
+        try:
+            match = self.expect(answer, timeout)
+        except AssertionError:      # a message of the guest's own kernel may have come in between
+            self.line(echo)
+            match = self.expect(answer)
         output = match.group(1).decode(errors="replace").replace("\r", "")
-        # What comes before the output is the echo of the command; a line begins with its domain.
-        output = output.rsplit("=$?", 1)[-1].lstrip("\n")
-        return int(match.group(2)), re.sub(r"(?m)^\([\w-]+\) ", "", output)
+        # What comes before the output is the echo of the command.
+        lines = output.rsplit("=$s", 1)[-1].lstrip("\n").split("\n")
+        # A line begins with who printed it: the rest is not the answer.
+        ours = "(%s) " % self.child.owner.decode() if self.child.owner else ""
+        return int(match.group(2)), "\n".join(
+            line[len(ours) * line.startswith(ours):] for line in lines
+            if (line.startswith(ours) or not re.match(r"\(\w+\) ", line))
+            and not re.match(re.escape(ours) + r"\[ *\d+\.\d{6}\] ", line))

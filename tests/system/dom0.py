@@ -11,10 +11,11 @@ has shell functions for them.
 """
 import base64
 import hashlib
+import math
 import re
 import time
 
-from machine import CACHE, SLOW, Kernel, Machine, dom0_image
+from machine import CACHE, PATIENCE, SLOW, Kernel, Machine, dom0_image
 
 XEN_OPTIONS = {"arm64": "console=dtuart dtuart=/pl011@9000000", "x86_64": "console=com1 dom0=pvh"}
 
@@ -55,10 +56,10 @@ class Dom0:
             self.run_.send(text[start:start + 48])
             time.sleep(0.01)
 
-    def run(self, command, seconds=30):
-        """Run a shell command; returns its status and what it printed. It is killed after seconds."""
-        limit = int(seconds * SLOW)
-        data = base64.b64encode(command.encode() + b"\n").decode()
+    def run(self, command, seconds=PATIENCE):
+        """Run a shell command; returns its status and what it printed. It is killed after seconds (never less than PATIENCE)."""
+        limit = int(max(seconds, PATIENCE) * SLOW)
+        data = base64.b64encode(b"slow=%d\n%s\n" % (math.ceil(SLOW), command.encode())).decode()
         for _ in range(3):
             self._number += 1
             for start in range(0, len(data), 3000):
@@ -80,20 +81,20 @@ class Dom0:
         if not match.group(1):
             return "lost"
         status, digest = int(match.group(1)), match.group(2).decode()
-        body = self.run_.expect(r"(?s)(.*?)\n(?:\(d0\) )?%send\r*\n" % mark, 30).group(1)
+        body = self.run_.expect(r"(?s)(.*?)\n(?:\(d0\) )?%send\r*\n" % mark).group(1)
         body = re.sub(rb"(?m)^\(d0\) ", b"", body.replace(b"\r", b""))
         for text in (body, re.sub(rb"(?m)^\((?:KR|XEN)\) [^\n]*\n", b"", body + b"\n")[:-1]):
             if hashlib.md5(text).hexdigest() == digest:
                 return status, text.decode(errors="replace")
         return None
 
-    def ok(self, command, seconds=30):
+    def ok(self, command, seconds=PATIENCE):
         """The same for commands that must succeed, each of them; returns what they printed."""
         status, text = self.run("set -e\n" + command, seconds)
         assert status == 0, "%s: status %d\n%s\n%s" % (command, status, text, self.reasons())
         return text
 
-    def terminal(self, command, conversation, seconds=30):
+    def terminal(self, command, conversation, seconds=PATIENCE):
         """Run a command with the console as its terminal: send each text, wait for what follows it.
 
         Returns the command's status."""

@@ -30,4 +30,4 @@ def test_saved_loaded_the_same_again(boot, arch):
         before = float(run.shell("cat /proc/uptime")[1].split()[0])
         assert run.shell("sleep 1; nproc")[1].split() == ["2"]
         after = float(run.shell("cat /proc/uptime")[1].split()[0])
-        assert 1 <= after - before < 60
+        assert 1 <= after - before < 600

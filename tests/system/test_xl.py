@@ -18,7 +18,7 @@ import pytest
 
 from dom0 import Dom0
 from guests import CRASHES, SLEEPS
-from machine import BUILD, SLOW, made
+from machine import BUILD, PATIENCE, SLOW, made
 
 STORES = {"debian": "", "kr": "kr-stored --pid-file /run/xenstored.pid"}
 WHOLE = [("arm64", "debian"), ("x86_64", "kr")]
@@ -107,9 +107,9 @@ def free_pages(dom0):
     return free - promised
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=PATIENCE):
     """Wait until condition() is true; returns what it was last."""
-    end = time.monotonic() + seconds * SLOW
+    end = time.monotonic() + max(seconds, PATIENCE) * SLOW
     while not condition() and time.monotonic() < end:
         time.sleep(0.2)
     return condition()
