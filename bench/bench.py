@@ -53,6 +53,10 @@ def rows_x86():
     for path in paths_x86.PATHS:
         yield (path + ", instructions", paths_x86.measure(path, paths_x86.XEN, paths_x86.XEN_OPTIONS, True)[0],
                paths_x86.measure(path, dom0=True)[0])
+    (xen, xen_promised), (krypton, krypton_promised) = map(memory.measure_x86, ("xen", "krypton"))
+    for at, what in enumerate(("hypervisor's memory with PVH dom0 and one domain", "for each further domain")):
+        yield "x86_64 %s, KiB" % what, xen[at], krypton[at]
+        yield "x86_64 the same with what is promised, KiB", xen_promised[at], krypton_promised[at]
     of = boots.measure_x86()
     for kernel, xen in itertools.product(("vmlinux", "kernel"), ("xen pvh", "xen pv")):
         label = "x86_64 %s, Xen's a %s dom0: " % (kernel, xen.split()[1].upper())
