@@ -29,6 +29,7 @@ PATHS = {
     "x86_64 IPI round trip, same CPU": (8, 2),
     "x86_64 event to itself": (9, 1),
     "x86_64 page fault": (10, 1),
+    "x86_64 nested page fault": (13, 1),
     "x86_64 HLT until a PV timer": (11, 1),
 }
 XEN = CACHE / "x86_64/xen"

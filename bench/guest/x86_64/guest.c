@@ -21,9 +21,12 @@
 #define OP_PAGE_FAULT 10 /* the guest's own page fault, and return from it */
 #define OP_HALT       11 /* HLT until the event of a PV timer */
 #define OP_SET_TIMER  12 /* VCPUOP_set_singleshot_timer */
+#define OP_NESTED \
+	13 /* a nested page fault: a write where the guest has no memory and nothing else is */
+#define NO_MEMORY   0x10000000ul /* dom0 has 64 MiB, the machine 1 GiB */
 
-#define APIC_VECTOR   0x40
-#define DELAY_NS      60000
+#define APIC_VECTOR 0x40
+#define DELAY_NS    60000
 
 void marker(void);
 void marker_end(void);
@@ -207,6 +210,7 @@ static void operation(void)
 		wait_for(UPCALL, seen, false);
 		break;
 	case OP_PAGE_FAULT: take_page_fault(); break;
+	case OP_NESTED: mmio_write32(NO_MEMORY, 0); break;
 	}
 }
 
