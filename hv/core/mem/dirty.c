@@ -193,10 +193,8 @@ static int walk_chunk(struct domain *d, enum p2m_type from, enum p2m_type to, ui
 		return err;
 	for (unsigned i = 0; i < n; i++)
 		changed |= retype(&slot[i], level, from, to);
-	if (changed) {
-		p->view.generation++;
+	if (changed)
 		arch_p2m_flush(&p->view, g, span);
-	}
 	if (to == P2M_LOGDIRTY)
 		mark_held(d, gfn(*next - P2M_LOG_CHUNK), NULL);
 	return 0;
@@ -291,10 +289,8 @@ static void protect(struct domain *d, gfn_t g, const uint64_t *bits) HOLDS(d->p2
 		slot = p2m_descend(p, gfn_add(g, i), &level);
 		changed |= retype(slot, level, P2M_RAM_RW, P2M_LOGDIRTY);
 	}
-	if (changed) {
-		p->view.generation++;
+	if (changed)
 		arch_p2m_flush(&p->view, g, 0);
-	}
 	mark_held(d, g, bits);
 }
 
