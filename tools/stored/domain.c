@@ -26,6 +26,19 @@ void log_line(const char *format, ...)
 	store_log(line);
 }
 
+_Noreturn void log_end(const char *format, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	fprintf(stderr, "kr-stored: %s\n", line);
+	log_line("%s", line);
+	exit(1);
+}
+
 bool domain_known(domid id)
 {
 	struct domain *d = domain_find(id);

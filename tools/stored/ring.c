@@ -50,10 +50,8 @@ void ring_init(const struct setup *setup)
 	virq_port = setup->virq_port;
 	dom0_port = setup->dom0_port;
 	ports_kept = setup->kept_ports;
-	if (!events || !grants || !foreign || !hcall) {
-		log_line("cannot open Xen's devices: %s", strerror(errno));
-		exit(1);
-	}
+	if (!events || !grants || !foreign || !hcall)
+		log_end("cannot open Xen's devices: %s", strerror(errno));
 }
 
 static void know_port(uint32_t port, domid id)

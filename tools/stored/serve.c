@@ -736,10 +736,8 @@ static void drop_privileges(void)
 	if (setup->user == 0 || getuid() != 0)
 		return;
 	if (setgroups(0, NULL) < 0 || setgid(setup->user) < 0 || setuid(setup->user) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		log_line("cannot become user %u: %s", setup->user, strerror(errno));
-		exit(1);
-	}
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_end("cannot become user %u: %s", setup->user, strerror(errno));
 }
 
 static void stop(int sig, short what, void *context)

@@ -274,6 +274,8 @@ void store_init(uint64_t seed, const struct store_host *host);
 void store_fini(void);  /* for tests: everything is freed */
 void store_check(void); /* recounts everything; aborts when an account is wrong */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* For what keeps a server from serving: on standard error too, and the process ends with 1. */
+_Noreturn void log_end(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void proto_message(struct conn *c, const struct xsd_sockmsg *m,
 		   char *payload); /* payload[m->len] is 0 */
