@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """kr in a real dom0 of each architecture: guests made, run and ended with Debian's store daemon and our console daemon beside it."""
+import base64
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import machine as machines
 import pytest
 
 from dom0 import Dom0
+from guests import CRASHES
 
 
 @pytest.fixture(scope="module", params=["arm64", "x86_64"])
@@ -196,14 +198,17 @@ def test_kill_at_any_moment_leaves_nothing(dom0, nothing_is_left, request):
 
 
 @pytest.mark.first("arm64")
-def test_a_guest_is_restarted_although_its_supervisor_is_killed(dom0, nothing_is_left):
+def test_a_guest_is_restarted_although_daemons_are_killed(dom0, nothing_is_left):
     start = "kr-supervisor --pid-file=/run/supervisor.pid"
+    killed = "kill -9 $(cat /run/supervisor.pid)"
     record = "$(grep -l /tmp/s.cfg /run/krypton/domains/*)"
+    # The console daemon while the guest boots: what is printed meanwhile waits for the next one.
     dom0.ok("%s; config s \"disk=['/guest/disk.img,raw,xvda,w']\" \"on_poweroff='rename-restart'\"; "
-            "kr create /tmp/s.cfg; booted s 100" % start, 130)
+            "kr create /tmp/s.cfg; kill -9 $(cat /run/consoled.pid); "
+            "kr-consoled --pid-file=/run/consoled.pid --log=guest --log-dir=/var/log/xen/console; booted s 100" % start, 130)
     first = kr(dom0, "list -l s")["domains"][0]
-    dom0.ok("kr reboot s; until_true 60 grep -q -e restarting -e making %s; kill -9 $(cat /run/supervisor.pid); %s; "
-            "booted s 100 2" % (record, start), 200)
+    # The supervisor while the guest is between two domains.
+    dom0.ok("kr reboot s; until_true 60 grep -q -e restarting -e making %s; %s; %s; booted s 100 2" % (record, killed, start), 200)
     second = kr(dom0, "list -l s")["domains"][0]
     assert second["uuid"] == first["uuid"] and second["domid"] != first["domid"]
     assert second["disks"][0]["state"] == "connected"
@@ -211,18 +216,27 @@ def test_a_guest_is_restarted_although_its_supervisor_is_killed(dom0, nothing_is
     dom0.run("config h; kr create /tmp/h.cfg & until grep -l /tmp/h.cfg /run/krypton/domains/*; do usleep 20000; done; "
              "usleep 100000; kill -9 $!; wait")
     dom0.ok("until_true 60 sh -c '! grep -l /tmp/h.cfg /run/krypton/domains/*'", 80)
-    # It stays for a person to look at, and is made anew beside it.
+    # It stays for a person to look at, and is made anew beside it, by the next supervisor.
     old = "s-%d" % second["domid"]
-    dom0.ok("kr shutdown s; until_true 60 sh -c 'kr list %s && kr list s'; "
-            "until_true 60 sh -c 'kr list s | grep running'" % old, 140)
+    dom0.ok("kr shutdown s; until_true 60 kr list %s; %s; %s; until_true 60 kr list s; "
+            "until_true 60 sh -c 'kr list s | grep running'" % (old, killed, start), 140)
     assert domains(dom0)[old]["state"] == "shut down"
-    assert kr(dom0, "list -l s")["domains"][0]["uuid"] != second["uuid"]
-    events = [(e["domid"], e["what"], e.get("action")) for e in kr(dom0, "events s")["events"] if e["from"] == "supervisor"]
-    assert (first["domid"], "reboot", "restart") in events
-    assert (second["domid"], "poweroff", "rename-restart") in events
-    # Records of domains that somebody destroys are forgotten.
-    dom0.ok("kr destroy s; kr destroy %s; until_true 60 sh -c '! grep -l /tmp/s.cfg /run/krypton/domains/*'; "
-            "kill $(cat /run/supervisor.pid)" % old, 80)
+    third = kr(dom0, "list -l s")["domains"][0]
+    assert third["uuid"] != second["uuid"]
+    # One that crashes stays as it is.
+    dom0.ok("kr destroy s; kr destroy %s; echo %s | base64 -d >/tmp/crashes; "
+            "printf '%%s\\n' \"name='s'\" \"type='pvh'\" memory=8 \"kernel='/tmp/crashes'\" \"on_crash='preserve'\" >/tmp/s.cfg; "
+            "kr create /tmp/s.cfg; until_true 60 sh -c 'kr list s | grep crashed'"
+            % (old, base64.b64encode(CRASHES[dom0.machine.arch]).decode()), 100)
+    fourth = kr(dom0, "list -l s")["domains"][0]
+    # Who is destroyed while there is no supervisor is written down and forgotten by the next one.
+    dom0.ok("until_true 60 sh -c 'kr events s | grep \"crash.*-> preserve\"'; %s; kr destroy s; %s; "
+            "until_true 60 sh -c '! grep -l /tmp/s.cfg /run/krypton/domains/*'" % (killed, start), 100)
+    events = [(e["domid"], e["what"], e.get("action")) for e in kr(dom0, "events")["events"] if e["from"] == "supervisor"]
+    for event in [(first["domid"], "reboot", "restart"), (second["domid"], "poweroff", "rename-restart"),
+                  (third["domid"], "destroyed", None), (fourth["domid"], "crash", "preserve"), (fourth["domid"], "destroyed", None)]:
+        assert event in events, (event, events)
+    dom0.ok("kill $(cat /run/supervisor.pid); rm /tmp/crashes")
 
 
 # ---- one guest, from here to the end ------------------------------------------------------------------------

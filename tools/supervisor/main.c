@@ -324,8 +324,9 @@ static void has_ended(struct record *r, unsigned code, bool making)
 		again_soon = true; /* nothing is written yet */
 		return;
 	}
-	write_down(r);
+	/* In this order: if we are killed in between, it is reported twice, and not never. */
 	happened(r->domid, name, record_ending(code), cause_of(r->domid, why, sizeof(why)), what);
+	write_down(r);
 	again_soon = true;
 }
 
