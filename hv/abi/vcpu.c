@@ -31,12 +31,12 @@ static int64_t down(struct vcpu *v)
 	return 0;
 }
 
-static int64_t set_periodic(struct vcpu *v, gva_t arg)
+static int64_t set_periodic(struct vcpu *caller, struct vcpu *v, gva_t arg)
 {
 	struct vcpu_set_periodic_timer op;
 	int err;
 
-	err = guest_get(v, &op, arg);
+	err = guest_get(caller, &op, arg);
 	if (err)
 		return err;
 	if (op.period_ns < VCPU_PERIOD_MIN_NS)
@@ -128,15 +128,17 @@ static int64_t runstate_info(struct vcpu *caller, struct vcpu *v, gva_t arg)
 	return guest_put(caller, arg, &info);
 }
 
-/* Timers act on the calling vCPU only, as Xen's do. */
-static int64_t own_timer(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
+/* The singleshot timer is its vCPU's own, as in Xen. The periodic one is the domain's to set: Linux that was suspended stops all of them. */
+static int64_t timer_op(struct vcpu *caller, struct vcpu *v, uint32_t op, gva_t arg)
 {
-	if (v != caller)
+	bool single = op == VCPUOP_set_singleshot_timer || op == VCPUOP_stop_singleshot_timer;
+
+	if (single && v != caller)
 		return refuse(R_NOT_OWN_VCPU, v->id, caller->id, op);
 	switch (op) {
-	case VCPUOP_set_periodic_timer: return set_periodic(v, arg);
-	case VCPUOP_set_singleshot_timer: return set_singleshot(v, arg);
+	case VCPUOP_set_periodic_timer: return set_periodic(caller, v, arg);
 	case VCPUOP_stop_periodic_timer: vcpu_stop_periodic(v); return 0;
+	case VCPUOP_set_singleshot_timer: return set_singleshot(v, arg);
 	default: /* VCPUOP_stop_singleshot_timer */ timer_stop(&v->singleshot); return 0;
 	}
 }
@@ -163,7 +165,7 @@ int64_t abi_vcpu_op(struct vcpu *caller, uint64_t *a)
 	case VCPUOP_set_periodic_timer:
 	case VCPUOP_stop_periodic_timer:
 	case VCPUOP_set_singleshot_timer:
-	case VCPUOP_stop_singleshot_timer: return own_timer(caller, v, op, arg);
+	case VCPUOP_stop_singleshot_timer: return timer_op(caller, v, op, arg);
 	default: return arch_vcpu_op(caller, v, op, arg);
 	}
 }

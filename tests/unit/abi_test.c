@@ -237,7 +237,7 @@ static void runstate_area_may_straddle_frames(void **state)
 	sim_end_machine();
 }
 
-static void timers_are_the_callers_own(void **state)
+static void singleshot_timer_is_its_vcpus_own_the_periodic_one_the_domains(void **state)
 {
 	struct vcpu_set_singleshot_timer one = { .timeout_abs_ns = 1,
 						 .flags = VCPU_SSHOTTMR_future };
@@ -260,6 +260,12 @@ static void timers_are_the_callers_own(void **state)
 	assert_int_equal(vcpu_op(VCPUOP_set_periodic_timer, 0, &periodic, sizeof(periodic)), 0);
 	assert_int_equal(vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL, 0), 0);
 	assert_int_equal(vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL, 0), 0);
+	assert_int_equal(vcpu_op(VCPUOP_stop_singleshot_timer, 1, NULL, 0), -EINVAL);
+	assert_int_equal(v0->refusal.id, R_NOT_OWN_VCPU);
+	assert_int_equal(vcpu_op(VCPUOP_set_periodic_timer, 1, &periodic, sizeof(periodic)), 0);
+	assert_true(timer_armed(&d0->vcpu[1]->periodic));
+	assert_int_equal(vcpu_op(VCPUOP_stop_periodic_timer, 1, NULL, 0), 0);
+	assert_false(timer_armed(&d0->vcpu[1]->periodic));
 	sim_end_machine();
 }
 
@@ -526,7 +532,7 @@ int main(void)
 		cmocka_unit_test(vcpu_info_moves_once_and_stays_in_its_frame),
 		cmocka_unit_test(another_vcpu_is_set_up_only_while_it_is_down),
 		cmocka_unit_test(runstate_area_may_straddle_frames),
-		cmocka_unit_test(timers_are_the_callers_own),
+		cmocka_unit_test(singleshot_timer_is_its_vcpus_own_the_periodic_one_the_domains),
 		cmocka_unit_test(stopped_timer_stays_stopped),
 		cmocka_unit_test(poll_ends_at_its_timeout_and_shutdown_ends_the_domain),
 		cmocka_unit_test(a_polls_timeout_ends_with_it),

@@ -142,6 +142,10 @@ static int register_time(struct vcpu *caller, struct vcpu *v, gva_t arg)
 	err = guest_get(v, &op, arg);
 	if (err)
 		return err;
+	if (!op.addr.p) { /* none any more: Linux asks for that before it is saved */
+		pin_put(&v->arch.time_pin);
+		return 0;
+	}
 	offset = op.addr.p & (PAGE_SIZE - 1);
 	if (offset > PAGE_SIZE - sizeof(struct vcpu_time_info) || (offset & 7))
 		return refuse(R_BAD_TIME_AREA, v->id, PAGE_SIZE - sizeof(struct vcpu_time_info),
