@@ -78,7 +78,7 @@ void backtrace_from(uint64_t fp)
 	print_repeats(repeats);
 }
 
-void arch_backtrace(void)
+static NOINLINE void backtrace(void)
 {
 	backtrace_from((uint64_t)__builtin_frame_address(0));
 }
@@ -153,7 +153,7 @@ void panic_with(const struct fault_regs *r, const char *fmt, va_list ap)
 			print_place("  by ", r->x[30] - 4);
 		backtrace_from(r->x[29]);
 	} else {
-		arch_backtrace();
+		backtrace();
 	}
 	restart();
 }

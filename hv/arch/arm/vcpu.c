@@ -367,11 +367,6 @@ bool arch_vcpu_interrupt_pending(struct vcpu *v)
 	return vgic_pending(v) || vtimer_pending(v) || vcpu_events_pending(v);
 }
 
-void arch_vcpu_update_time(struct vcpu *v)
-{
-	/* Arm guests read the counter; the ABI's vcpu_time_info stays empty. */
-}
-
 int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value, bool *handled)
 {
 	*handled = false;

@@ -165,8 +165,6 @@ bool arch_vcpu_interrupt_pending(struct vcpu *v)
 	return load_acquire(&v->arch.upcall) || vcpu_events_pending(v);
 }
 
-void arch_vcpu_update_time(struct vcpu *v) {}
-
 void arch_vcpu_dump(struct vcpu *v)
 {
 	log_info("d%uv%u: call %u of (%llx, %llx, %llx)", v->domain->id, v->id,

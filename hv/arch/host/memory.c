@@ -121,7 +121,7 @@ void frames_permit(uint64_t first, uint64_t n)
 	ASAN_UNPOISON_MEMORY_REGION(ram_of(first), n << PAGE_SHIFT);
 }
 
-bool arch_frame_table_covers(mfn_t m)
+static bool frame_table_covers(mfn_t m)
 {
 	return m.n < MACHINE_FRAMES &&
 	       __atomic_load_n(&covered[m.n / FRAMES_PER_TABLE_PAGE], __ATOMIC_ACQUIRE);
@@ -523,7 +523,7 @@ static void fill(struct tlb_entry *e, const struct p2m_view *view, uint64_t g, p
 		.mfn = m.n,
 		.order = 9 * level,
 		.type = arch_pte_type(leaf, level),
-		.ram = is_ram(m) && arch_frame_table_covers(m),
+		.ram = is_ram(m) && frame_table_covers(m),
 	};
 	if (e->ram)
 		e->owner = read_once(&frame_of(mfn(m.n + offset))->owner);

@@ -10,7 +10,7 @@
 
 void __sanitizer_print_stack_trace(void); /* of whichever sanitizer there is */
 
-void arch_backtrace(void)
+static void backtrace(void)
 {
 	__sanitizer_print_stack_trace();
 }
@@ -22,7 +22,7 @@ static NORETURN void end_run(const char *kind, const char *fmt, va_list ap)
 		engine_panic();
 	fflush(stdout);
 	fprintf(stderr, "%s: %s\n", kind, sim.panic_text);
-	arch_backtrace();
+	backtrace();
 	fprintf(stderr, "replay with SIM_SEED=%llu (cpu%u, %llu ns, step %llu)\n",
 		(unsigned long long)sim.seed, sim_cpu_now() ? sim_cpu_now()->id : 0,
 		(unsigned long long)sim.now, (unsigned long long)sim.steps);

@@ -33,7 +33,4 @@ NORETURN void arch_machine_end(bool off);
 /* Stop this CPU for good, the others as far as they can be reached. After a panic with noreboot. */
 NORETURN void arch_machine_halt(void);
 
-/* Print where the caller is (symbolised) and, on a second line on, who called. */
-void arch_backtrace(void);
-
 #endif

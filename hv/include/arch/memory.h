@@ -58,9 +58,6 @@ void arch_frame_unmap(void *va);
  * called on two CPUs at once (FRAMETABLE lock). False: `take` had no more.
  */
 MUST_USE bool arch_frame_table_extend(mfn_t m, uint64_t n, mfn_t (*take)(void));
-/* Is the entry of `m` mapped? */
-bool arch_frame_table_covers(mfn_t m);
-
 /* Data cache: the guest may look at these bytes with caches off, or execute them. */
 void arch_clean_dcache(const void *va, size_t n);
 void arch_clean_invalidate_dcache(const void *va, size_t n);

@@ -43,9 +43,6 @@ bool arch_vcpu_interrupt_pending(struct vcpu *v);
 /* Drop the architecture's own pins (vcpu_unpin). */
 void arch_vcpu_unpin(struct vcpu *v);
 
-/* VCPUOP_register_runstate_memory_area style time fields: refresh vcpu_time_info where the ABI has one (x86). */
-void arch_vcpu_update_time(struct vcpu *v);
-
 /* hvm_op parameters that have a meaning of their own here. -ENOSYS class refusal: core stores it plainly. */
 MUST_USE int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value, bool *handled);
 

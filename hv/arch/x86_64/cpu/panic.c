@@ -64,7 +64,7 @@ static void backtrace_from(uint64_t fp)
 	}
 }
 
-void arch_backtrace(void)
+static NOINLINE void backtrace(void)
 {
 	backtrace_from((uint64_t)__builtin_frame_address(0));
 }
@@ -127,7 +127,7 @@ NORETURN static void panic_with(const struct trap_frame *f, const char *fmt, va_
 		print_place("  at ", f->rip);
 		backtrace_from(f->rbp);
 	} else {
-		arch_backtrace();
+		backtrace();
 	}
 	restart();
 }

@@ -219,11 +219,6 @@ void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
 	}
 }
 
-void arch_vcpu_update_time(struct vcpu *v)
-{
-	pvclock_update(v);
-}
-
 /* Softirqs, scheduling and idling, then the guest until there are softirqs again. */
 void hv_enter_loop(void)
 {

@@ -277,23 +277,6 @@ static uint64_t frame_entry_va(mfn_t m)
 	return FRAME_TABLE_BASE + m.n * sizeof(struct frame);
 }
 
-bool arch_frame_table_covers(mfn_t m)
-{
-	uint64_t va = frame_entry_va(m);
-	uint64_t *t = host_root;
-
-	if (m.n >= FRAME_TABLE_SIZE / sizeof(struct frame))
-		return false;
-	for (unsigned level = 3; level > 0; level--) {
-		uint64_t e = read_once(&t[pt_index(va, level)]);
-
-		if (!(e & PTE_PRESENT))
-			return false;
-		t = table_at(e & PTE_ADDRESS);
-	}
-	return read_once(&t[pt_index(va, 0)]) & PTE_PRESENT;
-}
-
 bool arch_frame_table_extend(mfn_t m, uint64_t n, mfn_t (*take)(void))
 {
 	uint64_t va = ROUND_DOWN(frame_entry_va(m), (uint64_t)PAGE_SIZE);

@@ -236,23 +236,6 @@ bool arch_frame_table_extend(mfn_t m, uint64_t n, mfn_t (*take)(void))
 	return true;
 }
 
-bool arch_frame_table_covers(mfn_t m)
-{
-	uint64_t va = (uint64_t)frame_of(m);
-	uint64_t *t = host_root;
-
-	if (m.n >= FRAME_TABLE_SIZE / sizeof(struct frame))
-		return false;
-	for (unsigned level = 0; level < 3; level++) {
-		uint64_t e = read_once(&t[s1_index(va, level)]);
-
-		if (!(e & S1_VALID))
-			return false;
-		t = table_at(e & S1_ADDRESS);
-	}
-	return read_once(&t[s1_index(va, 3)]) & S1_VALID;
-}
-
 /* By lines: `op` is done on each that holds a byte of [va, va + n). */
 #define BY_LINE(op, va, n)                                                                 \
 	do {                                                                               \
