@@ -11,27 +11,27 @@
 #define UNROLLED  (8 * WORD)
 #define OFFSET(p) ((uintptr_t)(p) % WORD)
 
-/* Whole words, both sides aligned. Returns the words copied, always n / WORD. */
+/* Whole words, both sides aligned. Returns the words copied, always n / WORD. Pages are copied so: no index is kept beside the pointers. */
 static size_t copy_words(uint64_t *d, const uint64_t *s, size_t n)
 {
-	size_t i = 0;
+	const uint64_t *end = s + n / WORD, *unrolled = s + n / UNROLLED * 8;
 
-	for (; (i + 8) * WORD <= n; i += 8) {
-		uint64_t a = s[i], b = s[i + 1], c = s[i + 2], e = s[i + 3];
-		uint64_t f = s[i + 4], g = s[i + 5], h = s[i + 6], j = s[i + 7];
+	for (; s != unrolled; s += 8, d += 8) {
+		uint64_t a = s[0], b = s[1], c = s[2], e = s[3];
+		uint64_t f = s[4], g = s[5], h = s[6], j = s[7];
 
-		d[i] = a;
-		d[i + 1] = b;
-		d[i + 2] = c;
-		d[i + 3] = e;
-		d[i + 4] = f;
-		d[i + 5] = g;
-		d[i + 6] = h;
-		d[i + 7] = j;
+		d[0] = a;
+		d[1] = b;
+		d[2] = c;
+		d[3] = e;
+		d[4] = f;
+		d[5] = g;
+		d[6] = h;
+		d[7] = j;
 	}
-	for (; (i + 1) * WORD <= n; i++)
-		d[i] = s[i];
-	return i;
+	for (; s != end; s++)
+		*d++ = *s;
+	return n / WORD;
 }
 
 /* The same with `s` at an odd place: each word is put together from two (little-endian). */
