@@ -15,7 +15,7 @@ import math
 import re
 import time
 
-from machine import CACHE, PATIENCE, SLOW, Kernel, Machine, dom0_image
+from machine import BRIEF, CACHE, PATIENCE, SLOW, Kernel, Machine, dom0_image
 
 XEN_OPTIONS = {"arm64": "console=dtuart dtuart=/pl011@9000000", "x86_64": "console=com1 dom0=pvh"}
 
@@ -30,7 +30,7 @@ class Dom0:
             hypervisor, options = CACHE / arch / "xen", XEN_OPTIONS[arch] + " " + options
         kernel = "cloud" if arch == "arm64" else "kernel"   # who can be dom0
         self.machine = Machine(hypervisor, options=options, arch=arch,
-                               dom0=Kernel({"kernel": "vmlinux"}.get(kernel, kernel), "quiet", dom0_image(arch, kernel, extra)), **machine)
+                               dom0=Kernel({"kernel": "vmlinux"}.get(kernel, kernel), BRIEF[arch], dom0_image(arch, kernel, extra)), **machine)
         self.run_ = self.machine.boot(name)
         self._number = 0
         try:
