@@ -396,6 +396,7 @@ class Terminal(pexpect.spawn):
 
     def __init__(self, *args, **more):
         super().__init__(*args, **more)
+        self.delaybeforesend = None     # pexpect's is a twentieth of a second for each send()
         self.owner = None       # b"d0": who has the keyboard
         self._line = b""        # what came since the last newline
         self._cut = None        # the beginning of the owner's line, which somebody broke

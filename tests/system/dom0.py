@@ -54,7 +54,7 @@ class Dom0:
         """As fast as the smallest of the buffers on the way allows."""
         for start in range(0, len(text), 48):
             self.run_.send(text[start:start + 48])
-            time.sleep(0.01)
+            time.sleep(0.02)
 
     def run(self, command, seconds=PATIENCE):
         """Run a shell command; returns its status and what it printed. It is killed after seconds (never less than PATIENCE)."""
