@@ -181,6 +181,27 @@ static void how_it_ended_is_what_the_hypervisor_said(void **state)
 	assert_string_equal(reported(), "1 boot-1 powered off\n");
 }
 
+/* Built again between two looks: what was adopted was another one. */
+static void one_that_was_built_again_unseen_is_reported(void **state)
+{
+	reported();
+	fakestore_remove("/local/domain/1/name");
+	assert_string_equal(reported(), "1 boot-1 ended\n1 boot-1 made again -> adopted\n");
+	assert_string_equal(reported(), "");
+}
+
+/* The hypervisor had not finished it: it is the same one, of which nothing is said twice. */
+static void one_that_was_found_half_built_is_completed(void **state)
+{
+	reported();
+	assert_false(watch.domain[0].partial);
+	watch.domain[0].partial = true;
+	fakestore_remove("/local/domain/1/name");
+	assert_string_equal(reported(), "");
+	assert_string_equal(fakestore_value("/local/domain/1/name"), "boot-1");
+	assert_false(watch.domain[0].partial);
+}
+
 /* A guest of kr's got its number meanwhile: nothing of that one is touched. */
 static void another_guest_with_its_number_keeps_what_it_has(void **state)
 {
@@ -211,6 +232,8 @@ int main(void)
 		in_scene(its_end_is_reported_when_the_store_has_forgotten_it),
 		in_scene(its_last_name_is_reported),
 		in_scene(how_it_ended_is_what_the_hypervisor_said),
+		in_scene(one_that_was_built_again_unseen_is_reported),
+		in_scene(one_that_was_found_half_built_is_completed),
 		in_scene(another_guest_with_its_number_keeps_what_it_has),
 	};
 

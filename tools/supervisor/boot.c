@@ -118,10 +118,10 @@ static bool is_left(const struct system *s, uint16_t domid)
 	return store_get(s, text, sizeof(text), "/local/domain/%d/name", domid);
 }
 
-/* Its devices, its folders and its file go, unless it comes again. */
-static void has_ended(struct boot_watch *w, const struct system *s, struct boot_domain *b)
+/* Its devices, its folders and its file go, unless it comes again. `how`: see ending_of(). */
+static void has_ended(struct boot_watch *w, const struct system *s, struct boot_domain *b,
+		      const char *how)
 {
-	const char *how = ending_of(s, b->domid);
 	char name[STORE_PATH_MAX];
 
 	snprintf(name, sizeof(name), "%s", b->name);
@@ -134,6 +134,7 @@ static void has_ended(struct boot_watch *w, const struct system *s, struct boot_
 		  (strcmp(how, "reboots") == 0 || strcmp(how, ENDED_BY_WATCHDOG) == 0);
 	w->report(b->domid, name, how ? how : "destroyed",
 		  b->gone ? "the hypervisor makes it again" : NULL);
+	b->partial = false;
 	if (b->gone)
 		keep(w, b);
 	else
@@ -143,7 +144,7 @@ static void has_ended(struct boot_watch *w, const struct system *s, struct boot_
 /* ---- one that is there --------------------------------------------------------------------------------- */
 
 static void adopt(struct boot_watch *w, const struct system *s, const struct hcall_domain *d,
-		  bool known)
+		  const char *report)
 {
 	struct boot_domain *b = find(w, d->id);
 	char port[STORE_PATH_MAX];
@@ -154,7 +155,9 @@ static void adopt(struct boot_watch *w, const struct system *s, const struct hca
 	if (!domain_adopt(s, d, now.name, &f))
 		w->complain(f.text);
 	now.silent = !store_get(s, port, sizeof(port), "/local/domain/%u/store/port", d->id);
-	w->report(d->id, now.name, known ? "made again" : "found running since boot", "adopted");
+	now.partial = !store_get(s, port, sizeof(port), "/local/domain/%u/console/port", d->id);
+	if (report)
+		w->report(d->id, now.name, report, "adopted");
 	if (!b)
 		b = find(w, 0);
 	if (!b)
@@ -166,13 +169,16 @@ static void adopt(struct boot_watch *w, const struct system *s, const struct hca
 static void look_at(struct boot_watch *w, const struct system *s, const struct hcall_domain *d)
 {
 	struct boot_domain *b = find(w, d->id);
-	bool known = b != NULL;
 
 	if (!domain_is_adopted(s, d->id)) {
+		const char *report = !b           ? "found running since boot"
+				     : b->partial ? NULL /* the same one, now with its console */
+						  : "made again";
+
 		/* It ended and was made again between two looks. */
-		if (b && !b->gone)
-			has_ended(w, s, b);
-		adopt(w, s, d, known);
+		if (b && !b->gone && !b->partial)
+			has_ended(w, s, b, "ended");
+		adopt(w, s, d, report);
 		return;
 	}
 	if (b) {
@@ -229,7 +235,7 @@ bool boot_look(struct boot_watch *w, const struct system *s)
 		struct boot_domain *b = &w->domain[i];
 
 		if (b->domid && !b->seen && (!b->gone || b->taken))
-			has_ended(w, s, b);
+			has_ended(w, s, b, ending_of(s, b->domid));
 		soon |= b->domid && (b->gone || b->silent);
 	}
 	return soon || !all;

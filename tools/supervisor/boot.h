@@ -21,7 +21,8 @@ struct boot_domain {
 	bool seen;      /* in the present round */
 	bool taken;     /* in the present round: the number is another domain's now */
 	bool gone;      /* it comes again */
-	bool silent;    /* it has no ring to the store, so nobody announces its end */
+	bool partial; /* it was found while the hypervisor built it: its console was not there yet */
+	bool silent;  /* it has no ring to the store, so nobody announces its end */
 	char name[32];
 };
 
