@@ -425,12 +425,14 @@ def works(dom0, name, word):
 @only("x86_64")
 @pytest.mark.full
 def test_save_restore_and_migrate(dom0):
-    """A Linux guest goes on where it was. libxenguest tries each of 1,044,480 frames, which takes minutes here.
+    """A Linux guest goes on where it was, also in the domain that was saved (-c). libxenguest tries each of 1,044,480 frames, which takes minutes here.
     Arm has none of this in 4.17."""
     free = free_pages(dom0)
     dom0.ok("rm -f $(log_of m); config m vcpus=2 memory=80 \"vif=['bridge=xenbr0']\" \"disk=['/guest/disk.img,raw,xvda,w']\"; "
             "xl create -q /tmp/m.cfg; booted m 120", 180)
     works(dom0, "m", "created")
+    dom0.ok("xl save -c m /tmp/m.save; rm /tmp/m.save", 300)
+    works(dom0, "m", "kept")
     dom0.ok("xl save m /tmp/m.save", 300)
     dom0.ok("xl restore /tmp/m.save; rm /tmp/m.save", 200)
     works(dom0, "m", "restored")

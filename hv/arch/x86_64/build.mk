@@ -20,7 +20,8 @@ x86_64-src += hv/arch/x86_64/boot/elf.c hv/arch/x86_64/boot/kernel.c hv/arch/x86
 x86_64-src += hv/arch/x86_64/boot/start_info.c hv/arch/x86_64/boot/acpi_domu.c
 x86_64-src += hv/arch/x86_64/emul/emul.c
 x86_64-src += hv/drivers/acpi/tables.c hv/drivers/uart/ns16550.c
-x86_64-src += hv/arch/x86_64/hvm/state.c hv/arch/x86_64/hvm/vlapic_state.c hv/arch/x86_64/hvm/vpci.c
+x86_64-src += hv/arch/x86_64/hvm/state.c hv/arch/x86_64/hvm/vlapic_state.c hv/arch/x86_64/hvm/context.c
+x86_64-src += hv/arch/x86_64/hvm/vpci.c
 # What knows neither domains nor hardware is tested on the host.
 host-src += hv/arch/x86_64/hvm/ioapic.c hv/arch/x86_64/boot/acpi_dom0.c hv/arch/x86_64/boot/acpi_write.c
 host-src += hv/drivers/acpi/tables.c hv/arch/x86_64/cpu/speculation.c

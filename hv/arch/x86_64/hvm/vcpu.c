@@ -339,41 +339,6 @@ bool hvm_xsetbv(struct vcpu *v, uint32_t index, uint64_t value)
 
 /* ---- what core asks ------------------------------------------------------------------------------- */
 
-int arch_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
-{
-	return refuse(R_NOT_IMPLEMENTED, VCPUOP_initialise, 0, __HYPERVISOR_vcpu_op);
-}
-
-void arch_vcpu_get_context(struct vcpu *v, vcpu_guest_context_t *c)
-{
-	struct hvm_state s;
-
-	hvm->get_state(v, &s);
-	*c = (vcpu_guest_context_t){ 0 };
-	c->user_regs.rip = s.rip;
-	c->user_regs.rsp = s.rsp;
-	c->user_regs.rflags = s.rflags;
-	c->user_regs.rax = v->arch.regs.rax;
-	c->user_regs.rbx = v->arch.regs.rbx;
-	c->user_regs.rcx = v->arch.regs.rcx;
-	c->user_regs.rdx = v->arch.regs.rdx;
-	c->user_regs.rsi = v->arch.regs.rsi;
-	c->user_regs.rdi = v->arch.regs.rdi;
-	c->user_regs.rbp = v->arch.regs.rbp;
-	c->user_regs.r8 = v->arch.regs.r8;
-	c->user_regs.r9 = v->arch.regs.r9;
-	c->user_regs.r10 = v->arch.regs.r10;
-	c->user_regs.r11 = v->arch.regs.r11;
-	c->user_regs.r12 = v->arch.regs.r12;
-	c->user_regs.r13 = v->arch.regs.r13;
-	c->user_regs.r14 = v->arch.regs.r14;
-	c->user_regs.r15 = v->arch.regs.r15;
-	c->ctrlreg[0] = s.cr0;
-	c->ctrlreg[2] = s.cr2;
-	c->ctrlreg[3] = s.cr3;
-	c->ctrlreg[4] = s.cr4;
-}
-
 /* HVM_PARAM_CALLBACK_IRQ (xen/hvm/params.h): only the vector form makes sense without a platform interrupt controller. */
 int arch_hvm_param_set(struct domain *d, uint32_t index, uint64_t value, bool *handled)
 {
