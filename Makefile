@@ -20,7 +20,7 @@
 #   tools-src    tools: into libtools.a, which stands on the C library and on Debian's
 #   tools-tests, tools-fuzz   as unit-tests and fuzz-tests, but linked with libtools.a
 #   toolstack-tests   unit tests that are linked with both libraries
-# Flags for one file: `cflags-hv/lib/string.c := -fno-builtin`.
+# Flags for one file: `cflags-hv/lib/string.c := -fno-builtin`; on one architecture: `cflags-arm64-hv/lib/copy.c := ...`.
 
 O         ?= build
 ARCH      ?= arm64 x86_64
@@ -212,7 +212,7 @@ $O/$(1)/include/asm/offsets.h: $(offs-$(1)) scripts/offsets.h $O/$(1)/.flags | $
 $O/$(1)/%.c.o: %.c $O/$(1)/.flags | $(ready) $(if $(wildcard $(offs-$(1))),$O/$(1)/include/asm/offsets.h)
 	$$(call say,CC,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(cmd-$(1)) $$(call size-flag,$$<) $$(cflags-$$<) -MMD -MP -c -o $$@ $$<
+	$(Q)$$(cmd-$(1)) $$(call size-flag,$$<) $$(cflags-$$<) $$(cflags-$(1)-$$<) -MMD -MP -c -o $$@ $$<
 
 $O/$(1)/%.S.o: %.S $O/$(1)/.flags | $(ready) $(if $(wildcard $(offs-$(1))),$O/$(1)/include/asm/offsets.h)
 	$$(call say,AS,$$@)

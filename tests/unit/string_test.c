@@ -20,6 +20,7 @@
 #define strncmp hv_strncmp
 #define strchr  hv_strchr
 #define strrchr hv_strrchr
+#include <hv/copy.h>
 #undef HV_STRING_H
 #include "../../hv/lib/string.c"
 #undef memcpy
@@ -72,6 +73,22 @@ static void memmove_copies_overlapping_memory(void **state)
 				fill(want, 512, 3);
 				memmove(want + d, want + s, sizes[i]);
 				assert_ptr_equal(hv_memmove(got + d, got + s, sizes[i]), got + d);
+				assert_memory_equal(got, want, 512);
+			}
+}
+
+/* The same for guests' memory, where words are accessed wherever they lie. */
+static void copy_normal_copies_overlapping_memory(void **state)
+{
+	static unsigned char got[ROOM], want[ROOM];
+
+	for (size_t s = 0; s < 100; s++)
+		for (size_t d = 8; d < 40; d++)
+			for (size_t i = 0; i + 2 < ARRAY_SIZE(sizes); i++) {
+				fill(got, 512, 3);
+				fill(want, 512, 3);
+				memmove(want + d, want + s, sizes[i]);
+				copy_normal(got + d, got + s, sizes[i]);
 				assert_memory_equal(got, want, 512);
 			}
 }
@@ -170,6 +187,7 @@ static void page_clear_clears_one_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(copy_normal_copies_overlapping_memory),
 		cmocka_unit_test(memcpy_copies_and_touches_nothing_else),
 		cmocka_unit_test(memmove_copies_overlapping_memory),
 		cmocka_unit_test(memset_sets_and_touches_nothing_else),

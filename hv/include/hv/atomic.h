@@ -8,6 +8,7 @@
 #define HV_ATOMIC_H
 
 #include <hv/compiler.h>
+#include <hv/copy.h>
 
 #define read_once(p)        __atomic_load_n((p), __ATOMIC_RELAXED)
 #define write_once(p, v)    __atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -69,7 +70,7 @@ static inline void copy_racing(void *dst, const void *src, unsigned long n)
 		write_once(&d[at], read_once(&s[at]));
 	}
 #else
-	__builtin_memmove(dst, src, n);
+	copy_normal(dst, src, n);
 #endif
 }
 
