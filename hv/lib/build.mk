@@ -8,8 +8,8 @@ freestanding-src += hv/lib/string.c
 cflags-hv/lib/string.c := -fno-builtin $(if $(filter gcc,$(TOOLCHAIN)),-fno-tree-loop-distribute-patterns)
 
 # Words are accessed where they lie: this file runs with the MMU on.
-cflags-hv/lib/copy.c := $(cflags-hv/lib/string.c)
-cflags-arm64-hv/lib/copy.c := $(if $(filter gcc,$(TOOLCHAIN)),-mno-strict-align,-munaligned-access)
+cflags-x86_64-hv/lib/copy.c := $(cflags-hv/lib/string.c)
+cflags-arm64-hv/lib/copy.c := $(cflags-hv/lib/string.c) $(if $(filter gcc,$(TOOLCHAIN)),-mno-strict-align,-munaligned-access)
 
 unit-tests += tests/unit/string_test.c tests/unit/print_test.c tests/unit/parse_test.c
 unit-tests += tests/unit/rbtree_test.c tests/unit/lock_test.c
