@@ -23,6 +23,7 @@
 # Flags for one file: `cflags-hv/lib/string.c := -fno-builtin`; on one architecture: `cflags-arm64-hv/lib/copy.c := ...`.
 
 O         ?= build
+$(if $(strip $O),,$(error O= names no folder: results would go to the root))
 ARCH      ?= arm64 x86_64
 TOOLCHAIN ?= gcc
 DEBUG     ?=
