@@ -85,7 +85,7 @@ static void show_line(struct ctl *c, const struct system *s, const struct wanted
 static int show_log(struct ctl *c, const struct system *s, const struct wanted *w, json_t *list)
 {
 	char *text, *line, *next;
-	long err = ctl_read_log(s, &text);
+	long err = log_read(s->hcall, &text);
 
 	for (line = text; line && *line && !err; line = next) {
 		next = line + strcspn(line, "\n");

@@ -66,8 +66,6 @@ MUST_USE bool ctl_number(const char *text, uint32_t low, uint32_t high, uint32_t
 const char *ctl_cpus(const uint64_t *map, unsigned bits, char *buf, size_t room);
 /* devices.c: a domain's devices of a type, "vbd" or "vif", as the back ends know them: an array of objects. */
 json_t *ctl_devices(const struct system *s, uint16_t domid, const char *type);
-/* cmd_dmesg.c: the hypervisor's log as one zero-terminated text, *text to be freed. 0, or a negative error. */
-long ctl_read_log(const struct system *s, char **text);
 /* cmd_list.c: "running", "paused", "shut down" and so on. */
 const char *ctl_state(const struct hcall_domain *d);
 

@@ -2,6 +2,7 @@
 /* See log_line.h. */
 #include "log_line.h"
 #include "lib/hcall/sysctl.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,23 +57,33 @@ bool log_last(const char *log, uint16_t domid, const char *after, char *rest, si
 	return found;
 }
 
-bool log_last_said(struct hcall *h, uint16_t domid, const char *after, char *rest, size_t room)
+long log_read(struct hcall *h, char **text)
 {
-	char *log = NULL, *more;
 	uint32_t index = 0;
 	size_t n = 0;
 	long got;
+
+	*text = NULL;
+	do {
+		char *more = realloc(*text, n + CHUNK + 1);
+
+		if (!more)
+			return -ENOMEM;
+		*text = more;
+		got = hcall_readconsole(h, &index, more + n, CHUNK);
+		if (got > 0)
+			n += (size_t)got;
+		more[n] = 0;
+	} while (got > 0);
+	return got;
+}
+
+bool log_last_said(struct hcall *h, uint16_t domid, const char *after, char *rest, size_t room)
+{
+	char *log;
 	bool found;
 
-	/* Whole before it is looked at: a line may lie across two pieces. */
-	do {
-		more = realloc(log, n + CHUNK + 1);
-		got = more ? hcall_readconsole(h, &index, more + n, CHUNK) : -1;
-		log = more ? more : log;
-		n += got > 0 ? (size_t)got : 0;
-		if (log)
-			log[n] = 0;
-	} while (got > 0);
+	(void)log_read(h, &log); /* what was read until it failed */
 	found = log_last(log, domid, after, rest, room);
 	free(log);
 	return found;

@@ -23,7 +23,13 @@ const char *log_line_of(const char *text, uint16_t domid, const char *after);
 /* The rest of the last line in `log` that begins with "dN" and `after`, up to its end, into `rest`; false: there is none. */
 bool log_last(const char *log, uint16_t domid, const char *after, char *rest, size_t room);
 
-/* The same in the log that the hypervisor has now. */
+/*
+ * All that the hypervisor's log has now, ended by a 0, into *text, which the caller frees also after a failure (NULL, or what was read until then). 0 or a
+ * negative errno: the hypervisor's, or -ENOMEM.
+ */
+long log_read(struct hcall *h, char **text);
+
+/* log_last() in the log that the hypervisor has now. */
 bool log_last_said(struct hcall *h, uint16_t domid, const char *after, char *rest, size_t room);
 
 #endif
