@@ -74,7 +74,7 @@ int arch_vcpu_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
 		v->arch.dr[i] = c->debugreg[i];
 	if (c->flags & VGCF_I387_VALID)
 		fpu_set(v, c);
-	write_once(&v->arch.wait_sipi, false); /* somebody has started it */
+	hvm_started(v);
 	return 0;
 }
 

@@ -119,8 +119,7 @@ static int initialise(struct vcpu *caller, struct vcpu *v, gva_t arg)
 	}
 	s.cr0 |= CR0_ET;
 	hvm->set_state(v, &s);
-	write_once(&v->arch.start, 0u);
-	write_once(&v->arch.wait_sipi, false);
+	hvm_started(v);
 	v->initialised = true;
 out:
 	lock_release(&v->domain->lock);

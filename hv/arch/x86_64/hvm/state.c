@@ -329,8 +329,7 @@ static void cpu_load(struct domain *d, struct vcpu *v, const void *record)
 	tsc_load(d, v, r->tsc);
 	pending_load(v, r);
 	fpu_image_load(v, r);
-	write_once(&v->arch.wait_sipi, false);
-	write_once(&v->arch.start, 0u);
+	hvm_started(v);
 	lock_take(&d->lock);
 	v->initialised = true;
 	lock_release(&d->lock);

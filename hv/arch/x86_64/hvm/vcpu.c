@@ -168,6 +168,12 @@ void hvm_startup(struct vcpu *v, uint8_t page)
 	(void)vcpu_transition(v, VCPU_UP);
 }
 
+void hvm_started(struct vcpu *v)
+{
+	write_once(&v->arch.start, 0u);
+	write_once(&v->arch.wait_sipi, false);
+}
+
 /* Reset, but the FPU and the APIC's identity and mode stay. */
 static void take_init(struct vcpu *v)
 {

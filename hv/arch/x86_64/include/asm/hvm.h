@@ -163,6 +163,8 @@ void hvm_nested_fault(struct vcpu *v, gpa_t pa, uint64_t code);
 /* INIT, or STARTUP at `page`, was sent to `v` (any CPU; APM vol. 2, 16.5). */
 void hvm_init(struct vcpu *v);
 void hvm_startup(struct vcpu *v, uint8_t page);
+/* Somebody has given `v` a state to start from: it waits for nothing. Off its CPU. */
+void hvm_started(struct vcpu *v);
 /* Carries out what arch.start says: on the vCPU's own CPU before it runs, or while it is kept off its CPU. */
 void hvm_take_start(struct vcpu *v);
 /* HLT. */
