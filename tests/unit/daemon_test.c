@@ -9,6 +9,7 @@
 
 #include "lib/daemon.h"
 #include "lib/folder.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,32 @@ static void one_that_ends_before_it_is_ready_has_failed(void **state)
 	assert_int_equal(status_of(as_usual, give_up, -1), 1);
 }
 
+/* As one that was killed: its lock goes a while after we ask for it, with its last descriptor. */
+static void who_is_ending_is_waited_for(void **state)
+{
+	char path[] = "/tmp/daemon-lock-XXXXXX", byte;
+	int own = mkstemp(path), other = open(path, O_RDWR), held[2];
+	pid_t child;
+
+	assert_true(own >= 0 && other >= 0);
+	assert_int_equal(pipe(held), 0);
+	child = fork();
+	if (child == 0) {
+		if (!daemon_hold(other) || write(held[1], "", 1) != 1)
+			_exit(1);
+		usleep(200 * 1000);
+		_exit(0);
+	}
+	close(other);
+	assert_int_equal(read(held[0], &byte, 1), 1);
+	assert_true(daemon_hold(own));
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(own);
+	assert_false(daemon_hold(own));
+	assert_int_equal(errno, EBADF);
+	unlink(path);
+}
+
 static void folders_are_made_with_those_above_them(void **state)
 {
 	char top[] = "/tmp/daemon-test-XXXXXX", path[60];
@@ -120,6 +147,7 @@ int main(void)
 		cmocka_unit_test(a_daemon_that_is_ready_has_let_go_of_its_callers_files),
 		cmocka_unit_test(a_caller_without_standard_files_does_no_harm),
 		cmocka_unit_test(one_that_ends_before_it_is_ready_has_failed),
+		cmocka_unit_test(who_is_ending_is_waited_for),
 		cmocka_unit_test(folders_are_made_with_those_above_them),
 	};
 

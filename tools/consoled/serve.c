@@ -31,7 +31,8 @@
 #define TICK_MS     100
 #define TICK_BYTES  (64u * 1024) /* 640 KiB a second */
 #define BACKLOG     (64u * 1024)
-#define LINGER_SECS 2 /* how long the terminal of a dead domain can still be read */
+#define JOIN_TRIES  10 /* a second each */
+#define LINGER_SECS 2  /* how long the terminal of a dead domain can still be read */
 #define HV_CHUNK    16384u
 #define PATH_LEN    128
 
@@ -57,12 +58,14 @@ struct console {
 
 static const struct setup *setup;
 static struct event_base *base;
-static struct event tick_event, store_event, ports_event, term_event, hup_event, hv_event;
+static struct event tick_event, again_event, store_event, ports_event, term_event, hup_event,
+    hv_event;
 static struct console *consoles[DOMAINS];
 static struct console **by_port;
 static uint32_t nr_ports;
 static struct logfile hv_log;
 static uint32_t hv_index;
+static unsigned tries_left = JOIN_TRIES;
 static int status;
 
 bool say_to_syslog;
@@ -393,10 +396,16 @@ static void leave(struct console *c)
 		say("domain %u is gone", c->domid);
 }
 
+/* The daemon before us may be ending, and the kernel has not let go of its event channels yet: we look again, at first. */
 static bool refuse(struct console *c, const char *what)
 {
+	const struct timeval second = { 1, 0 };
+
 	say("domain %u: %s: %s", c->domid, what, strerror(errno));
 	forget(c);
+	if (tries_left && !event_pending(&again_event, EV_TIMEOUT, NULL) &&
+	    event_add(&again_event, &second) == 0)
+		tries_left--;
 	return false;
 }
 
@@ -559,6 +568,11 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	look_at_all();
+}
+
 static void on_term(evutil_socket_t fd, short what, void *arg)
 {
 	event_base_loopbreak(base);
@@ -588,6 +602,7 @@ static void start_loop(void)
 	const struct timeval second = { 1, 0 };
 
 	event_assign(&tick_event, base, -1, 0, on_tick, NULL);
+	event_assign(&again_event, base, -1, 0, on_again, NULL);
 	event_assign(&ports_event, base, events_fd(setup->events), EV_READ | EV_PERSIST, on_ports,
 		     NULL);
 	event_add(&ports_event, NULL);

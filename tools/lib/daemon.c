@@ -9,7 +9,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Somebody who was killed holds the lock until the kernel has taken all of his memory apart: up to ten seconds. */
+#define LOCK_TRIES   200
+#define LOCK_WAIT_NS 50000000
 
 static int waiting_parent = -1;
 
@@ -69,15 +74,23 @@ void daemon_ready(void)
 	waiting_parent = -1;
 }
 
+bool daemon_hold(int fd)
+{
+	for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+			return false;
+		nanosleep(&(struct timespec){ 0, LOCK_WAIT_NS }, NULL);
+	}
+	return true;
+}
+
 void daemon_lock(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		daemon_die(path);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fd >= 0 && daemon_hold(fd))
 		return;
-	if (errno != EWOULDBLOCK)
+	if (fd < 0 || errno != EWOULDBLOCK)
 		daemon_die(path);
 	fprintf(stderr, "%s: another one is running\n", program_invocation_short_name);
 	exit(1);

@@ -6,6 +6,8 @@
 #ifndef LIB_DAEMON_H
 #define LIB_DAEMON_H
 
+#include <stdbool.h>
+
 /* End the program: what was wrong with `what`, as errno has it. */
 __attribute__((noreturn)) void daemon_die(const char *what);
 
@@ -18,7 +20,13 @@ void daemon_background(void);
 /* There is somebody to talk to: output and errors go nowhere from here on. Without daemon_background(): nothing. */
 void daemon_ready(void);
 
-/* Only one process holds `path`, a file that is made; until the process ends, and not handed on to other programs. */
+/*
+ * Take the only lock (flock(2)) of an open file, until the process ends. Who holds it may have been killed and not be taken apart yet: he is
+ * waited for, ten seconds. False, with errno EWOULDBLOCK: he stays.
+ */
+bool daemon_hold(int fd);
+
+/* The same for `path`, a file that is made; not handed on to other programs. Ends the program when another one has it. */
 void daemon_lock(const char *path);
 
 /* Write the process number to `path`; NULL: nowhere. */

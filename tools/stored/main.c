@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -173,7 +172,6 @@ static const char *run_dir(void)
 static void open_state(void)
 {
 	char path[256];
-	bool held;
 
 	mkdir(run_dir(), 0755);
 	for (int i = 0; i < 2; i++) {
@@ -182,11 +180,7 @@ static void open_state(void)
 		if (setup.state[i] < 0)
 			daemon_die(path);
 	}
-	/* One that was killed just now lets go when the kernel has taken it apart. */
-	for (int tries = 0; (held = flock(setup.state[0], LOCK_EX | LOCK_NB) < 0) && tries < 20;
-	     tries++)
-		usleep(100 * 1000);
-	if (held) {
+	if (!daemon_hold(setup.state[0])) {
 		fprintf(stderr, "kr-stored: another one serves %s\n", run_dir());
 		exit(1);
 	}
