@@ -32,3 +32,5 @@ cflags-tests/unit/clocks_test.c := -Itests/unit/clocks -idirafter hv/arch/x86_64
 # Events and the emulator's surroundings, with the vCPU of x86-64 instead of the simulated machine's.
 unit-tests += tests/unit/hvm_test.c
 cflags-tests/unit/hvm_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm
+unit-tests += tests/unit/context_test.c
+cflags-tests/unit/context_test.c := -Ihv/arch/x86_64/include
