@@ -113,10 +113,11 @@ static void memory_key(void)
 	struct mem_stats m;
 
 	frame_stats(&m);
-	log_info("memory: %llu KiB, free %llu, promised %llu, never used %llu, to be cleared %llu",
+	log_info("memory: %llu KiB, free %llu, promised %llu, never used %llu, to be cleared %llu, "
+		 "frame table %llu",
 		 (unsigned long long)m.total * 4, (unsigned long long)m.free * 4,
 		 (unsigned long long)m.claimed * 4, (unsigned long long)m.never * 4,
-		 (unsigned long long)m.dirty * 4);
+		 (unsigned long long)m.dirty * 4, (unsigned long long)m.table * 4);
 }
 
 void boot_common(void)

@@ -122,6 +122,36 @@ static void never_used_memory_is_cleared_too(void **state)
 	sim_shutdown();
 }
 
+/* Take half of the memory in pieces of 2 MiB, and give it back. */
+static void use_half(void)
+{
+	static mfn_t list[MEMORY / PAGE_SIZE / 1024];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++)
+		list[i] = must_alloc(ORDER_2M);
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++)
+		frame_free(list[i], ORDER_2M);
+}
+
+/* What toolstacks see as free falls by the table's frames, and by nothing when the same amount is used again. */
+static void first_use_costs_the_frame_table_and_later_use_nothing(void **state)
+{
+	struct mem_stats before, once, twice;
+
+	boot();
+	before = stats();
+	use_half();
+	once = stats();
+	assert_true(once.table > before.table);
+	assert_int_equal(before.free + before.never - (once.free + once.never),
+			 once.table - before.table);
+	use_half();
+	twice = stats();
+	assert_int_equal(twice.table, once.table);
+	assert_int_equal(twice.free + twice.never, once.free + once.never);
+	sim_shutdown();
+}
+
 static void exhaustion_ends_in_invalid_and_all_comes_back(void **state)
 {
 	static mfn_t list[MEMORY / PAGE_SIZE];
@@ -619,6 +649,7 @@ int main(void)
 		cmocka_unit_test(frame_comes_cleared_and_ours),
 		cmocka_unit_test(freed_memory_is_cleared_before_reuse),
 		cmocka_unit_test(never_used_memory_is_cleared_too),
+		cmocka_unit_test(first_use_costs_the_frame_table_and_later_use_nothing),
 		cmocka_unit_test(exhaustion_ends_in_invalid_and_all_comes_back),
 		cmocka_unit_test(memory_is_cut_off_in_pieces_of_2M),
 		cmocka_unit_test(nothing_is_given_beyond_the_largest_order),
