@@ -4,10 +4,16 @@ import struct
 
 HEADER = struct.pack("<2I6Q2I", 0x14000010, 0, 0, 0x1000, 0xA, 0, 0, 0, 0x644D5241, 0)
 
-# SCHEDOP_shutdown with SHUTDOWN_crash:
-# mov x16, #29; mov x0, #2; adr x1, reason; hvc #0xea1; b .; reason: .word 3
-ARM_CRASHES = (HEADER + struct.pack("<6I", 0xD28003B0, 0xD2800040, 0x10000061, 0xD401D422, 0x14000000,
-                                    3)).ljust(4096, b"\0")
+SHUTDOWN, WATCHDOG = 2, 6       # of sched_op
+
+
+def arm_sched_op(operation, *words):
+    """mov x16, #29; mov x0, #operation; adr x1, words; hvc #0xea1; 1: wfi; b 1b; words: .word ..."""
+    return (HEADER + struct.pack("<6I", 0xD28003B0, 0xD2800000 | operation << 5, 0x10000081, 0xD401D422, 0xD503207F, 0x17FFFFFF)
+            + struct.pack("<%dI" % len(words), *words)).ljust(4096, b"\0")
+
+
+ARM_CRASHES = arm_sched_op(SHUTDOWN, 3)
 
 # wfi; b .-4.
 ARM_SLEEPS = (HEADER + struct.pack("<2I", 0xD503207F, 0x17FFFFFF)).ljust(4096, b"\0")
@@ -31,6 +37,21 @@ def elf(*segments, machine=62, notes=NOTE, code=b"\xf4"):
     return struct.pack("<16sHHI3QI6H", b"\x7fELF\2\1\1", 2, machine, 1, 0, 64, 0, 0, 64, 56,
                        len(segments) + 1, 0, 0, 0) + headers + body
 
+
+
+def x86_sched_op(operation, *words):
+    """Sets up the hypercall page in its second page of memory, calls sched_op with its stack in the third, and waits: sti; hlt; and again."""
+    page, data = ENTRY + 0x1000, ENTRY + 0x100
+    code = struct.pack("<BI", 0xBC, page + 0x2000)                              # mov $stack, %esp
+    code += struct.pack("<BIBI4s", 0xB9, 0x40000000, 0xB8, page, b"\x31\xd2\x0f\x30")     # ecx: the MSR; eax: page; edx: 0; wrmsr
+    code += struct.pack("<BIBI", 0xBB, operation, 0xB9, data)                   # ebx, ecx: the arguments
+    code += struct.pack("<Bi", 0xE8, page + 29 * 32 - (ENTRY + len(code) + 5))  # call
+    code += b"\xfb\xf4\xeb\xfc"
+    return elf((ENTRY, 4096, 0x3000), code=(code.ljust(data - ENTRY, b"\0") + struct.pack("<%dI" % len(words), *words)).ljust(4096, b"\0"))
+
+
+# A domain that makes one call of sched_op with `words` as its structure, and then waits for what comes.
+SCHED_OP = {"arm64": arm_sched_op, "x86_64": x86_sched_op}
 
 # How a domain crashes, by architecture; on x86-64: ud2, for which there is no handler.
 CRASHES = {"arm64": ARM_CRASHES, "x86_64": elf((ENTRY, 4096, 4096), code=b"\x0f\x0b")}

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """kr in a real dom0 of each architecture: guests made, run and ended with Debian's store daemon and our console daemon beside it."""
-import base64
 import json
 import re
 import shutil
@@ -9,7 +8,11 @@ import machine as machines
 import pytest
 
 from dom0 import Dom0
-from guests import CRASHES
+from guests import SCHED_OP, SHUTDOWN, SLEEPS, WATCHDOG
+
+
+# Kernels of a page in dom0's /guest, which make one call of sched_op: how it ends. One more is "sleeps".
+ENDS = {"poweroff": (SHUTDOWN, 0), "reboot": (SHUTDOWN, 1), "crash": (SHUTDOWN, 3), "soft_reset": (SHUTDOWN, 5), "watchdog": (WATCHDOG, 0, 1)}
 
 
 @pytest.fixture(scope="module", params=["arm64", "x86_64"])
@@ -22,6 +25,9 @@ def dom0(request, tmp_path_factory):
     (folder / "usr/sbin").mkdir(parents=True)
     for program in programs:
         shutil.copy(program, folder / "usr/sbin")
+    (folder / "guest").mkdir()
+    for name, kernel in dict({what: SCHED_OP[arch](*call) for what, call in ENDS.items()}, sleeps=SLEEPS[arch]).items():
+        (folder / "guest" / name).write_bytes(kernel)
     with Dom0("krypton", "kr-guest-" + arch, arch=arch, extra=str(folder)) as machine:
         yield machine
 
@@ -224,10 +230,9 @@ def test_a_guest_is_restarted_although_daemons_are_killed(dom0, nothing_is_left)
     third = kr(dom0, "list -l s")["domains"][0]
     assert third["uuid"] != second["uuid"]
     # One that crashes stays as it is.
-    dom0.ok("kr destroy s; kr destroy %s; echo %s | base64 -d >/tmp/crashes; "
-            "printf '%%s\\n' \"name='s'\" \"type='pvh'\" memory=8 \"kernel='/tmp/crashes'\" \"on_crash='preserve'\" >/tmp/s.cfg; "
-            "kr create /tmp/s.cfg; until_true 60 sh -c 'kr list s | grep crashed'"
-            % (old, base64.b64encode(CRASHES[dom0.machine.arch]).decode()), 100)
+    dom0.ok("kr destroy s; kr destroy %s; "
+            "printf '%%s\\n' \"name='s'\" \"type='pvh'\" memory=8 \"kernel='/guest/crash'\" \"on_crash='preserve'\" >/tmp/s.cfg; "
+            "kr create /tmp/s.cfg; until_true 60 sh -c 'kr list s | grep crashed'" % old, 100)
     fourth = kr(dom0, "list -l s")["domains"][0]
     # Who is destroyed while there is no supervisor is written down and forgotten by the next one.
     dom0.ok("until_true 60 sh -c 'kr events s | grep \"crash.*-> preserve\"'; %s; kr destroy s; %s; "
@@ -236,7 +241,35 @@ def test_a_guest_is_restarted_although_daemons_are_killed(dom0, nothing_is_left)
     for event in [(first["domid"], "reboot", "restart"), (second["domid"], "poweroff", "rename-restart"),
                   (third["domid"], "destroyed", None), (fourth["domid"], "crash", "preserve"), (fourth["domid"], "destroyed", None)]:
         assert event in events, (event, events)
-    dom0.ok("kill $(cat /run/supervisor.pid); rm /tmp/crashes")
+    dom0.ok("kill $(cat /run/supervisor.pid)")
+
+
+@pytest.mark.first("arm64")
+def test_each_end_has_its_action(dom0, nothing_is_left):
+    """A guest ends by itself; what is made in its place, of the same file, sleeps."""
+    ends = [("e1", "watchdog", "restart"), ("e2", "watchdog", "destroy"), ("e3", "crash", "rename-restart"),
+            ("e4", "reboot", "preserve"), ("e5", "soft_reset", "destroy"), ("e6", "poweroff", "restart")]
+    dom0.ok("kr-supervisor --pid-file=/run/supervisor.pid; " + "".join(
+        "cp /guest/%s /tmp/%s; printf '%%s\\n' \"name='%s'\" \"type='pvh'\" memory=8 \"kernel='/tmp/%s'\" \"on_%s='%s'\" >/tmp/%s.cfg; "
+        "kr create -p /tmp/%s.cfg; " % (end, name, name, name, end, action, name, name) for name, end, action in ends), 120)
+    made = domains(dom0)
+    # They have their memory already: what is in the files from now on is for those that come after them.
+    dom0.ok("".join("cp /guest/sleeps /tmp/%s; " % name for name, *_ in ends)
+            + "".join("kr unpause %s; " % name for name, *_ in ends))
+    for name, end, action in ends:
+        dom0.ok("until_true 120 sh -c 'kr events %s | grep \"%s.* -> %s\"'" % (name, end.replace("_", " "), action), 130)
+    for name in ("e1", "e3", "e6"):     # made again, and it stays
+        dom0.ok("until_true 120 sh -c 'kr list %s | grep running'" % name, 130)
+    dom0.ok("until_true 120 sh -c '! kr list e2 && ! kr list e5'", 130)
+    left = domains(dom0)
+    old = "e3-%d" % made["e3"]["domid"]
+    assert left[old]["state"] == "crashed" and left[old]["domid"] == made["e3"]["domid"]
+    assert left["e4"]["domid"] == made["e4"]["domid"]
+    assert sorted(name for name in left if name.startswith("e")) == ["e1", "e3", old, "e4", "e6"]
+    assert all(left[name]["domid"] != made[name]["domid"] for name in ("e1", "e3", "e6"))
+    dom0.ok("for name in e1 e3 %s e4 e6; do kr destroy $name; done; "
+            "until_true 60 sh -c '! grep -l /tmp/e[1-6].cfg /run/krypton/domains/*'; kill $(cat /run/supervisor.pid); rm /tmp/e[1-6]*"
+            % old, 80)
 
 
 # ---- one guest, from here to the end ------------------------------------------------------------------------

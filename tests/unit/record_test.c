@@ -74,8 +74,9 @@ static void an_end_goes_on_where_it_was(void **state)
 static void each_end_has_its_action(void **state)
 {
 	static const unsigned code[] = { SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_crash,
-					 SHUTDOWN_watchdog };
-	static const char *const name[] = { "poweroff", "reboot", "crash", "watchdog" };
+					 SHUTDOWN_watchdog, SHUTDOWN_soft_reset };
+	static const char *const name[] = { "poweroff", "reboot", "crash", "watchdog",
+					    "soft reset" };
 	static const struct {
 		enum config_action action;
 		enum stage stage;
@@ -97,6 +98,9 @@ static void each_end_has_its_action(void **state)
 			assert_string_equal(record_ending(code[e]), name[e]);
 		}
 	assert_null(record_ending(SHUTDOWN_suspend));
+	/* What no interface names is no orderly end. */
+	assert_string_equal(record_ending(SHUTDOWN_MAX + 1), "crash");
+	assert_string_equal(record_ending(255), "crash");
 }
 
 static void a_guest_that_restarts_all_the_time_is_ended(void **state)
@@ -189,6 +193,35 @@ static void a_record_is_read_as_it_was_written(void **state)
 	assert_false(record_read(UUID, &got));
 }
 
+static void a_record_from_before_there_was_on_soft_reset_is_read(void **state)
+{
+	struct record r = whole(), got;
+	char path[200];
+	struct fault f;
+	json_t *o;
+
+	r.on[END_SOFT_RESET] = ACTION_PRESERVE;
+	assert_true(record_write(&r, &f));
+	snprintf(path, sizeof(path), "%s/%s.json", record_folder, UUID);
+	o = json_load_file(path, 0, NULL);
+	assert_int_equal(json_object_del(o, "on_soft_reset"), 0);
+	assert_true(record_put(path, o, &f));
+	assert_true(record_read(UUID, &got));
+	assert_int_equal(got.on[END_SOFT_RESET], ACTION_DESTROY);
+	assert_int_equal(got.on[END_REBOOT], ACTION_RENAME_RESTART);
+	record_free(&got);
+	/* The others were always there; and no unknown one. */
+	json_object_set_new(o, "on_soft_reset", json_string("fly"));
+	assert_true(record_put(path, o, &f));
+	assert_false(record_read(UUID, &got));
+	json_object_del(o, "on_soft_reset");
+	json_object_del(o, "on_watchdog");
+	assert_true(record_put(path, o, &f));
+	assert_false(record_read(UUID, &got));
+	json_decref(o);
+	record_free(&r);
+}
+
 static void what_is_no_record_is_not_taken(void **state)
 {
 	static const char *const bad[] = { "",
@@ -256,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_uuid_is_read_as_it_is_written),
 		cmocka_unit_test(a_guest_that_restarts_all_the_time_is_ended),
 		on_files(a_record_is_read_as_it_was_written),
+		on_files(a_record_from_before_there_was_on_soft_reset_is_read),
 		on_files(what_is_no_record_is_not_taken),
 	};
 

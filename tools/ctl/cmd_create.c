@@ -215,9 +215,11 @@ static void show(struct ctl *c, const struct input *in)
 		if (g->ramdisk)
 			printf("  ramdisk   %s\n", g->ramdisk);
 		printf("  command   %s\n", g->cmdline);
-		printf("  on        poweroff: %s, reboot: %s, crash: %s, watchdog: %s\n",
+		printf("  on        poweroff: %s, reboot: %s, crash: %s, watchdog: %s, soft reset: "
+		       "%s\n",
 		       config_action_name(g->on_poweroff), config_action_name(g->on_reboot),
-		       config_action_name(g->on_crash), config_action_name(g->on_watchdog));
+		       config_action_name(g->on_crash), config_action_name(g->on_watchdog),
+		       config_action_name(g->on_soft_reset));
 	}
 	show_disks(c, g);
 	show_cards(c, g);
@@ -283,6 +285,7 @@ static void fill_record(struct input *in, const char *path, const char *override
 	r->on[END_REBOOT] = in->config.on_reboot;
 	r->on[END_CRASH] = in->config.on_crash;
 	r->on[END_WATCHDOG] = in->config.on_watchdog;
+	r->on[END_SOFT_RESET] = in->config.on_soft_reset;
 	if (r->again)
 		return;
 	r->file = strdup(path);

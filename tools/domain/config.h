@@ -69,7 +69,7 @@ struct config {
 	struct config_cpus
 	    *cpus; /* one for each vCPU up to nr_cpus, the last counts for the others; NULL: any */
 	uint32_t nr_cpus;
-	enum config_action on_poweroff, on_reboot, on_crash, on_watchdog;
+	enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;
 	/* UINT32_MAX: not given */
 	uint32_t max_grant_frames, max_maptrack_frames, max_grant_version, max_event_channels;
 	bool nomigrate, driver_domain;

@@ -85,8 +85,7 @@ const struct key keys[] = {
 	ACTION("on_reboot", on_reboot),
 	ACTION("on_watchdog", on_watchdog),
 	ACTION("on_crash", on_crash),
-	WORD("on_soft_reset", "destroy",
-	     "a soft reset is not possible: a guest that asks for it is destroyed"),
+	ACTION("on_soft_reset", on_soft_reset),
 	/* what is booted */
 	PATH("kernel", kernel),
 	PATH("ramdisk", ramdisk),

@@ -20,7 +20,9 @@ const char *record_folder = RECORD_FOLDER;
 static const char *const stage_names[NR_STAGES] = { "making", "running", "ending", "restarting",
 						    "preserved" };
 static const char *const on_names[NR_ENDINGS] = { "on_poweroff", "on_reboot", "on_crash",
-						  "on_watchdog" };
+						  "on_watchdog", "on_soft_reset" };
+static const char *const ending_names[NR_ENDINGS] = { "poweroff", "reboot", "crash", "watchdog",
+						      "soft reset" };
 
 /* ---- files ------------------------------------------------------------------------------------------- */
 
@@ -133,7 +135,9 @@ static bool from_json(const json_t *o, struct record *r)
 	for (int i = 0; i < NR_ACTIONS; i++)
 		actions[i] = config_action_name((enum config_action)i);
 	for (int i = 0; i < NR_ENDINGS; i++) {
-		if (!index_of(o, on_names[i], actions, NR_ACTIONS, &n))
+		/* Records of before there was on_soft_reset have none: n is 0 then, destroy. */
+		if (!index_of(o, on_names[i], actions, NR_ACTIONS, &n) &&
+		    (i != END_SOFT_RESET || json_object_get(o, on_names[i])))
 			return false;
 		r->on[i] = (enum config_action)n;
 	}
@@ -190,9 +194,10 @@ static int ending_of(unsigned code)
 	switch (code) {
 	case SHUTDOWN_poweroff: return END_POWEROFF;
 	case SHUTDOWN_reboot: return END_REBOOT;
-	case SHUTDOWN_crash: return END_CRASH;
+	case SHUTDOWN_suspend: return -1;
 	case SHUTDOWN_watchdog: return END_WATCHDOG;
-	default: return -1;
+	case SHUTDOWN_soft_reset: return END_SOFT_RESET;
+	default: return END_CRASH;
 	}
 }
 
@@ -200,7 +205,7 @@ const char *record_ending(unsigned code)
 {
 	int n = ending_of(code);
 
-	return n < 0 ? NULL : on_names[n] + strlen("on_");
+	return n < 0 ? NULL : ending_names[n];
 }
 
 /* First the domain goes, then what belonged to it, then `at_last`. */

@@ -30,7 +30,7 @@ enum stage {
 	STAGE_PRESERVED,
 	NR_STAGES
 };
-enum ending { END_POWEROFF, END_REBOOT, END_CRASH, END_WATCHDOG, NR_ENDINGS };
+enum ending { END_POWEROFF, END_REBOOT, END_CRASH, END_WATCHDOG, END_SOFT_RESET, NR_ENDINGS };
 
 struct record {
 	char uuid[UUID_TEXT];
@@ -76,7 +76,7 @@ enum step record_next(const struct record *r, const struct hcall_domain *d, bool
 
 /* Its domain has shut down by itself with `code` at `now`: the stage changes as the guest's on_... says. What is done, for people. */
 const char *record_end(struct record *r, unsigned code, int64_t now, enum config_action *action);
-/* "poweroff", "reboot", "crash", "watchdog"; NULL for other codes, which nobody follows. */
+/* "poweroff", "reboot", "crash" (a code that nobody knows too), "watchdog", "soft reset"; NULL: it has not ended, it is suspended. */
 const char *record_ending(unsigned code);
 
 /* Append to EVENTS_FILE (the message of `why` may be NULL). */
