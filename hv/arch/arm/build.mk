@@ -15,3 +15,6 @@ unit-tests += tests/unit/speculation_test.c
 # The virtual GIC's list registers, over a model of the hardware's.
 unit-tests += tests/unit/vgic_test.c
 cflags-tests/unit/vgic_test.c := -Itests/unit/vgic -idirafter hv/arch/arm/include
+# Waiting for the virtual timer, with its registers in memory.
+unit-tests += tests/unit/vtimer_test.c
+cflags-tests/unit/vtimer_test.c := -Itests/unit/vtimer -idirafter hv/arch/arm/include

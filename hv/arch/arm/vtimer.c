@@ -39,10 +39,17 @@ static uint64_t when(uint64_t ticks, uint64_t now)
 	return ticks_to_ns(ticks);
 }
 
-/* A value of the virtual counter as one of the physical; what that never reaches stays as far away as can be. */
-static uint64_t on_host(uint64_t cval, uint64_t offset)
+/*
+ * The physical counter's value when the virtual one reaches `cval`; what it never reaches is as far away as can be. The virtual counter
+ * may be ahead (a negative offset): the domain was saved on a machine that had been up for longer.
+ */
+static uint64_t on_host(uint64_t cval, uint64_t offset, uint64_t now)
 {
-	return cval <= ~(uint64_t)0 - offset ? cval + offset : ~(uint64_t)0;
+	uint64_t at = now - offset;
+
+	if (cval <= at)
+		return now;
+	return cval - at <= ~(uint64_t)0 - now ? now + (cval - at) : ~(uint64_t)0;
 }
 
 /* ---- the virtual timer ------------------------------------------------------------------------------- */
@@ -91,8 +98,11 @@ void vtimer_save(struct vcpu *v)
 	t->cval = cval;
 	isb(); /* its line falls before anybody looks at interrupts again */
 	/* A vCPU that can run does not wait for anything. */
-	if (running(t) && vcpu_state(v) != VCPU_READY)
-		timer_set(&t->wake, when(on_host(cval, v->domain->arch.cntvoff), host_ticks()));
+	if (running(t) && vcpu_state(v) != VCPU_READY) {
+		uint64_t now = host_ticks();
+
+		timer_set(&t->wake, when(on_host(cval, v->domain->arch.cntvoff, now), now));
+	}
 }
 
 void vtimer_load(struct vcpu *v)
