@@ -4,6 +4,7 @@ The store daemon on this host: Debian's own clients, domains' rings, kill -9, li
 operations as Debian's daemon. Xen is tests/stored/fakexen.c.
 """
 import os
+import pathlib
 import random
 import re
 import signal
@@ -407,13 +408,16 @@ def test_a_flooding_guest_hurts_itself_alone(stores):
 
 
 def test_a_socket_that_does_not_read(stores):
-    """Its own requests wait; those whose events go to it go on after a while."""
+    """Its own requests wait; those whose events go to it go on after a while. When it goes, the server lets it go."""
     store = stores()
     dom0, guest = with_guest(store)
+    sockets = pathlib.Path("/proc/%d/fd" % store.server())
+    before = len(list(sockets.iterdir()))
     lazy = store.socket()
     lazy.watch("/local/domain/1", "t" * 2000)
     lazy.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    request = wire.HEADER.pack(wire.READ, 1, 0, 6) + b"/tool\0"
+    dom0.write("/large", "v" * 2000)    # answers are long, so that the kernel has no room for them all
+    request = wire.HEADER.pack(wire.READ, 1, 0, 7) + b"/large\0"
     lazy.sock.setblocking(False)
     sent = 0
     try:
@@ -424,6 +428,8 @@ def test_a_socket_that_does_not_read(stores):
     assert sent < 10_000_000, "it is read from without end"
     assert dom0.read("/tool") == b""
     guest.write("x", "1")
+    lazy.sock.close()
+    wire.until(lambda: len(list(sockets.iterdir())) == before, 60, store.log)
 
 
 def test_random_bytes_on_the_socket(stores):

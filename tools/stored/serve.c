@@ -237,6 +237,7 @@ static void close_socket(struct conn *c)
 	control_send(setup->control, CONTROL_LET_GO, id, -1, NULL);
 }
 
+/* What it takes of its output; then it is read from again, or waited for. */
 static void send_socket(struct conn *c)
 {
 	struct link *l = c->host;
@@ -246,11 +247,16 @@ static void send_socket(struct conn *c)
 		n = journal_send(c->id, l->fd, c->out + c->out_at, conn_queued(c));
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET) && !conn_may_read(c)) {
+			close_socket(c);
+			return;
+		}
 		if (n <= 0)
 			break; /* full, or gone: reading will tell */
 		conn_sent(c, (size_t)n);
 	}
 	set_writing(l, conn_queued(c) > 0);
+	set_reading(l, conn_may_read(c));
 }
 
 static void send_ring(struct conn *c)
@@ -284,7 +290,6 @@ static void flush(void)
 			send_ring(c);
 		else
 			send_socket(c);
-		set_reading(c->host, conn_may_read(c));
 	}
 }
 
@@ -402,7 +407,6 @@ static void socket_writable(int fd, short what, void *context)
 	struct link *l = context;
 
 	send_socket(l->conn);
-	set_reading(l, conn_may_read(l->conn));
 	settle();
 }
 
