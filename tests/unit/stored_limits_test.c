@@ -112,6 +112,31 @@ static void a_guest_that_floods_another_is_not_read_from(void **state)
 	assert_true(conn_may_read(g));
 }
 
+/* Whoever causes them: dom0 is not held up for anybody, and answers to this when its back ends follow a guest's wishes. */
+static void events_that_a_guest_does_not_take_are_its_memory(void **state)
+{
+	struct conn *g = guest(4), *c = dom0(0);
+	struct domain *d = domain_find(4);
+	char token[3000];
+
+	memset(token, 't', sizeof(token) - 1);
+	token[sizeof(token) - 1] = 0;
+	for (char i = 'a'; i < 'a' + 20; i++) {
+		token[0] = i;
+		is(ask(g, XS_WATCH, "x", token, NULL), "OK");
+	}
+	events(g);
+	for (int i = 0; i < 100; i++)
+		is(ask(c, XS_WRITE, "/local/domain/4/x", "1", NULL), "OK");
+	assert_in_range(d->memory + conn_queued(g), 2000000, quota_limit[QUOTA_MEMORY]);
+	assert_int_not_equal(d->refusals, 0);
+	while (conn_queued(g))
+		next_message(g, NULL);
+	is(ask(c, XS_WRITE, "/local/domain/4/x", "1", NULL), "OK");
+	assert_int_equal(conn_queued(g),
+			 20 * (sizeof(struct xsd_sockmsg) + sizeof("x") + sizeof(token)));
+}
+
 static void a_message_that_is_too_long_ends_the_connection(void **state)
 {
 	struct conn *g = guest(4);
@@ -209,6 +234,7 @@ int main(void)
 		UNIT_TEST(a_refusal_says_which_whose_and_how_full),
 		UNIT_TEST(watches_and_transactions_are_limited_for_guests_alone),
 		UNIT_TEST(a_guest_that_floods_another_is_not_read_from),
+		UNIT_TEST(events_that_a_guest_does_not_take_are_its_memory),
 		UNIT_TEST(a_message_that_is_too_long_ends_the_connection),
 		UNIT_TEST(a_message_may_come_byte_by_byte),
 		UNIT_TEST(a_new_program_goes_on_with_everything),

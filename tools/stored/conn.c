@@ -3,7 +3,8 @@
  * Connections: bytes in, messages out.
  *
  * A connection's output is bounded: its own replies by not reading from it while much is queued, events by the
- * account of the domain that causes them, which is not read from while too many of them wait (conn_may_read).
+ * account of the domain that causes them, which is not read from while too many of them wait (conn_may_read), and, whoever causes
+ * them, by the memory that their receiver may use.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -195,11 +196,13 @@ void conn_event(struct conn *c, const char *path, const char *token, domid cause
 {
 	size_t lp = strlen(path) + 1, lt = strlen(token) + 1;
 	struct xsd_sockmsg m = { .type = XS_WATCH_EVENT, .len = (uint32_t)(lp + lt) };
-	struct domain *d;
+	struct domain *d = domain_need(c->dom);
 	uint8_t *at;
 
 	if (c->dead || m.len > XENSTORE_PAYLOAD_MAX)
 		return;
+	if (quota_check(d, QUOTA_MEMORY, d->memory + conn_queued(c) + sizeof(m) + m.len))
+		return; /* nobody waits for a guest that takes nothing, and nobody keeps everything for it */
 	at = out_room(c, sizeof(m) + m.len);
 	memcpy(at, &m, sizeof(m));
 	memcpy(at + sizeof(m), path, lp);

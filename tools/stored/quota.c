@@ -3,7 +3,8 @@
  * Domains and what they may use.
  *
  * Each domain is charged for the nodes it owns (whoever made them), its watches, transactions and the events that its requests put
- * into other connections' queues. Domain 0 is charged and never refused. A refusal is logged with the quota's
+ * into other connections' queues; events for itself that it does not take are dropped when they and its memory pass that quota
+ * (conn.c). Domain 0 is charged and never refused. A refusal is logged with the quota's
  * name, the domain and the figures, not more often than every doubling of their number.
  */
 #include <errno.h>
