@@ -7,3 +7,5 @@ kr-src := tools/ctl/cmd_attach.c tools/ctl/cmd_console.c tools/ctl/cmd_create.c 
 	  tools/domain/address.c tools/domain/adopt.c tools/domain/attach.c tools/domain/block.c tools/domain/check.c tools/domain/change.c tools/domain/detach.c tools/domain/device.c tools/domain/hotplug.c tools/domain/net.c tools/domain/recover.c tools/domain/share.c \
 	  tools/domain/store.c tools/domain/store_write.c tools/domain/system.c \
 	  tools/lib/fmem/linux.c tools/lib/hcall/linux.c tools/lib/store/linux.c
+tools-src += tools/ctl/relay.c
+tools-tests += tests/unit/relay_test.c

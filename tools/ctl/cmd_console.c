@@ -5,18 +5,17 @@
  */
 #include "ctl.h"
 #include "domain/store_write.h"
+#include "relay.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LEAVE    0x1d /* Ctrl-] */
 #define WAIT_MS  20
 #define WAIT_MAX 250 /* of them: 5 s for the daemon to notice a new guest */
-#define CHUNK    512
 
 /* ---- terminals --------------------------------------------------------------------------------------- */
 
@@ -32,50 +31,16 @@ static bool make_raw(int fd, struct termios *before)
 	return tcsetattr(fd, TCSANOW, &raw) == 0;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
+/* As keys are pressed, not line by line. */
+static void converse(int guest)
 {
-	while (n) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (done <= 0)
-			return false;
-		p += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
-/* Copy what there is from `from` to `to`, up to `leave` (0: nothing ends it). False: the end. */
-static bool pass_on(int from, int to, char leave)
-{
-	char buf[CHUNK], *end;
-	ssize_t n = read(from, buf, sizeof(buf));
-
-	if (n < 0)
-		return errno == EINTR || errno == EAGAIN;
-	if (n == 0)
-		return false;
-	end = leave ? memchr(buf, leave, (size_t)n) : NULL;
-	return write_all(to, buf, end ? (size_t)(end - buf) : (size_t)n) && !end;
-}
-
-static void relay(int guest)
-{
-	struct pollfd p[2] = { { guest, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
 	struct termios before;
 	bool raw = make_raw(STDIN_FILENO, &before);
 
-	while (poll(p, 2, -1) >= 0 || errno == EINTR) {
-		if (p[0].revents && !pass_on(guest, STDOUT_FILENO, 0))
-			break;
-		if (p[1].revents && !pass_on(STDIN_FILENO, guest, LEAVE))
-			break;
-	}
+	relay(guest, STDIN_FILENO, STDOUT_FILENO);
 	if (raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);
-	write_all(STDOUT_FILENO, "\r\n", 2);
+	dprintf(STDOUT_FILENO, "\r\n");
 }
 
 /* ---- the command --------------------------------------------------------------------------------------- */
@@ -113,7 +78,7 @@ int ctl_console(struct ctl *c, const struct system *s, uint16_t domid)
 	}
 	/* Its line discipline must not echo what the guest prints back to it. */
 	make_raw(guest, &ignored);
-	relay(guest);
+	converse(guest);
 	close(guest);
 	return CTL_DONE;
 }
