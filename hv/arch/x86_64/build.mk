@@ -34,3 +34,6 @@ unit-tests += tests/unit/hvm_test.c
 cflags-tests/unit/hvm_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm
 unit-tests += tests/unit/context_test.c
 cflags-tests/unit/context_test.c := -Ihv/arch/x86_64/include
+# The local APIC's timer, likewise.
+unit-tests += tests/unit/vlapic_test.c
+cflags-tests/unit/vlapic_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/hvm

@@ -296,23 +296,33 @@ static uint64_t timer_period(const struct vlapic *a)
 	return (uint64_t)a->timer_initial * vlapic_divider(a);
 }
 
+/*
+ * Timers run on the host's time, not on the guest's: a period this short is the vCPU's to have while it takes each tick (and pays for that
+ * by running), no longer.
+ */
+#define SHORTEST_PERIOD 20000u
+#define UNTAKEN_PERIOD  1000000u
+
+static bool requested(const struct vlapic *a, uint8_t vector)
+{
+	return read_once(&a->irr[vector / 32]) >> vector % 32 & 1;
+}
+
 static void timer_fired(struct timer *t)
 {
 	struct vcpu *v = container_of(t, struct vcpu, arch.lapic.timer);
 	struct vlapic *a = &v->arch.lapic;
 	uint32_t lvt = read_once(&a->lvt[LVT_TIMER]);
+	bool untaken = requested(a, (uint8_t)lvt);
 
 	if (!(lvt & LVT_MASKED))
 		vlapic_request(v, (uint8_t)lvt, false);
-	if (TIMER_MODE(lvt) == TIMER_PERIODIC && read_once(&a->timer_initial)) {
-		uint64_t now = arch_time_ns(), next = t->expires + timer_period(a);
-
-		/* A period so short that it would take the CPU away is stretched. */
-		a->timer_started = next > now + 20000 ? t->expires : now;
-		timer_set(t, MAX(next, now + 20000));
-	} else {
+	untaken |= !requested(a, (uint8_t)lvt);
+	if (TIMER_MODE(lvt) == TIMER_PERIODIC && read_once(&a->timer_initial))
+		timer_set(t, MAX(t->expires + timer_period(a),
+				 arch_time_ns() + (untaken ? UNTAKEN_PERIOD : SHORTEST_PERIOD)));
+	else
 		a->tsc_deadline = 0;
-	}
 }
 
 static void timer_start(struct vcpu *v)
@@ -350,20 +360,22 @@ void vlapic_timer_resume(struct vcpu *v, uint32_t left)
 		timer_stop(&a->timer);
 }
 
+/* Ticks that no machine is up for; fewer can be added to its counter and be scaled (tsc_to_ns). */
+#define TSC_NEVER (1ull << 56)
+
 void vlapic_set_tsc_deadline(struct vcpu *v, uint64_t guest_tsc)
 {
 	struct vlapic *a = &v->arch.lapic;
-	uint64_t now = rdtsc() + v->arch.tsc_offset;
+	uint64_t host = rdtsc(), now = host + v->arch.tsc_offset, left;
 
 	if (TIMER_MODE(a->lvt[LVT_TIMER]) != TIMER_DEADLINE)
 		return;
 	a->tsc_deadline = guest_tsc;
-	if (!guest_tsc) {
+	left = guest_tsc > now ? guest_tsc - now : 0;
+	if (!guest_tsc || left > TSC_NEVER)
 		timer_stop(&a->timer);
-		return;
-	}
-	timer_set(&a->timer,
-		  guest_tsc <= now ? arch_time_ns() : tsc_to_ns(guest_tsc - v->arch.tsc_offset));
+	else
+		timer_set(&a->timer, tsc_to_ns(host + left));
 }
 
 /* ---- registers ------------------------------------------------------------------------------------ */
