@@ -359,6 +359,25 @@ def test_a_domain_that_dies_while_nobody_serves(stores):
     wire.until(lambda: dom0.call(wire.IS_INTRODUCED, 1) == b"F\0")
 
 
+def test_a_domain_whose_port_is_refused(stores):
+    """A toolstack that introduces it again gets the error; its events wait until that succeeds."""
+    store = stores()
+    dom0, guest = with_guest(store)
+    guest.watch("x", "t")
+    guest.drain()
+    serving = store.server()
+    store.set_domain(1, None)           # nobody tells the store
+    with pytest.raises(wire.StoreError, match="EINVAL"):
+        dom0.call(wire.INTRODUCE, 1, 1, 1)
+    store.set_domain(1, "running")
+    dom0.write("/local/domain/1/x", "1")
+    assert dom0.read("/local/domain/1/x") == b"1"
+    dom0.call(wire.INTRODUCE, 1, 1, 1)
+    assert guest.read("x") == b"1"
+    assert guest.events == [(b"x", b"t")]
+    assert store.server() == serving, store.log()
+
+
 def test_a_ring_reconnects(stores):
     store = stores()
     dom0, guest = with_guest(store)

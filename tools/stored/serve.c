@@ -259,11 +259,14 @@ static void send_socket(struct conn *c)
 	set_reading(l, conn_may_read(c));
 }
 
+/* One that is not connected (its port was refused) takes nothing: what there is waits for the next introduction. */
 static void send_ring(struct conn *c)
 {
 	bool any = false;
 	size_t n;
 
+	if (!ring_is_connected(c->dom))
+		return;
 	while (!c->dead && conn_queued(c) > 0 && (n = ring_room(c)) > 0) {
 		if (n > conn_queued(c))
 			n = conn_queued(c);
