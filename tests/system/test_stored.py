@@ -296,6 +296,28 @@ def test_both_processes_killed(stores):
     assert guest.drain() == [(b"x/in", b"token")]
 
 
+def test_a_damaged_journal_ends_where_it_is_damaged(stores):
+    store = stores()
+    dom0 = store.socket()
+    dom0.write("/early", "1")
+    dom0.write("/late", "1")
+    for pid in (store.process.pid, store.server()):
+        os.kill(pid, signal.SIGKILL)
+    store.process.wait()
+    kept = max(store.folder.glob("kr-state.*"), key=lambda f: f.stat().st_size)     # the other one is empty
+    state = bytearray(kept.read_bytes())
+    at = struct.unpack_from("=QQQQ", state)[3]
+    while b"/late" not in state[at:at + struct.unpack_from("=I", state, at)[0]]:
+        at += struct.unpack_from("=I", state, at)[0]
+    struct.pack_into("=I", state, at, 0x7ffffff0)
+    kept.write_bytes(state)
+    store.start()
+    dom0 = store.socket()
+    assert dom0.read("/early") == b"1"
+    with pytest.raises(wire.StoreError, match="ENOENT"):
+        dom0.read("/late")
+
+
 def test_live_update(stores, tmp_path):
     store = stores()
     dom0, guest = with_guest(store)

@@ -179,11 +179,16 @@ static void reborn(void)
 	again = upgrade_save(&len2);
 	assert_int_equal(len, len2);
 	free(again);
-	/* Any truncation is noticed. */
-	for (size_t n = 0; n < len; n += 13) {
+	/* Any truncation is noticed, and any damage. */
+	for (size_t n = 0; n < len; n++) {
+		uint8_t *damaged = (uint8_t *)saved + n;
+
 		store_fini();
 		store_init(98, &test_host);
 		assert_false(upgrade_load(saved, n));
+		*damaged ^= 1u << n % 8;
+		assert_false(upgrade_load(saved, len));
+		*damaged ^= 1u << n % 8;
 	}
 	store_fini();
 	store_init(97, &test_host);

@@ -109,13 +109,23 @@ static bool is_valid(struct file *f, uint64_t size)
 	       h->first >= sizeof(*h) + h->state_len;
 }
 
+/* Is there a record, which ends inside the file and holds what it says? Output has no bytes. */
+static bool is_record(uint64_t at)
+{
+	const struct record *r = record_at(at);
+
+	if (at + sizeof(*r) > now->size || r->len < sizeof(*r) || r->len > now->size - at)
+		return false;
+	return r->type == REC_OUTPUT || r->n <= r->len - sizeof(*r);
+}
+
 /* The end of the records, counting a transfer that was done but not noted. */
 static uint64_t find_tail(void)
 {
 	struct in_flight *flight = &head(now)->flight;
 	uint64_t at = head(now)->first;
 
-	while (at + sizeof(struct record) <= now->size && record_at(at)->len)
+	while (is_record(at))
 		at += record_at(at)->len;
 	if (flight->at == at && flight->msg.msg_len &&
 	    (flight->type == REC_INPUT || flight->type == REC_OUTPUT)) {

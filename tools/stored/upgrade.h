@@ -26,8 +26,11 @@ void upgrade_end(void);
 
 /* Everything at once; the caller frees it. Not while there are steps to do. */
 void *upgrade_save(size_t *len);
-/* Into a store that store_init has just made. False: not a state, or of an unknown version. */
+/* Into a store that store_init has just made. False: not a state, a damaged one, or of an unknown version. */
 bool upgrade_load(const void *state, size_t len);
+
+/* At a state's end: the sum of all before it. What `sum` was before these bytes becomes what it is behind them; it begins as 0. */
+uint64_t state_sum(uint64_t sum, const void *bytes, size_t n);
 
 /* The parts of a state behind its beginning. */
 enum state_part { STATE_END, STATE_NODE, STATE_TRIE, STATE_ROOT, STATE_CONN };

@@ -444,17 +444,27 @@ static void take_everything(void)
 	store_root = tree_get(roots[0]);
 }
 
+static bool is_whole(const uint8_t *state, size_t len)
+{
+	uint64_t sum;
+
+	if (len < sizeof(state_magic) + sizeof(sum) ||
+	    memcmp(state, state_magic, sizeof(state_magic)) != 0)
+		return false;
+	len -= sizeof(sum);
+	memcpy(&sum, state + len, sizeof(sum));
+	return state_sum(0, state, len) == sum;
+}
+
 bool upgrade_load(const void *state, size_t len)
 {
 	const uint8_t *counters;
-	const char *p;
 
-	source.at = state;
-	source.end = source.at + len;
-	source.bad = false;
-	p = take(sizeof(state_magic));
-	if (!p || memcmp(p, state_magic, sizeof(state_magic)) != 0)
+	if (!is_whole(state, len))
 		return false;
+	source.at = (const uint8_t *)state + sizeof(state_magic);
+	source.end = (const uint8_t *)state + len - sizeof(uint64_t);
+	source.bad = false;
 	tree_seed = take_raw();
 	counters = source.at;
 	take_everything();

@@ -7,10 +7,11 @@
  * Trees share nodes (a transaction's with the store's): each node and each part of its children's trie is written once,
  * after what is below it, and named by its number, so that what was shared is shared again.
  *
- *	"KRSTATE2", counters, quotas, special permissions, domains, then in any order, each behind its enum state_part:
+ *	"KRSTATE3", counters, quotas, special permissions, domains, then in any order, each behind its enum state_part:
  *	nodes and tries (children first)   numbered from 1 in their order
  *	roots                              numbered from 0; the first one is the store's
  *	connections                        each with its watches and transactions; those name their roots
+ *	the end                            and a sum of all before it: nothing else in a state is there to find damage
  *
  * Integers take 7 bits a byte, the lowest first, but for seeds and digests. A state never leaves the machine.
  */
@@ -21,7 +22,7 @@
 #include "trie.h"
 #include "upgrade.h"
 
-const char state_magic[8] = "KRSTATE2";
+const char state_magic[8] = "KRSTATE3";
 
 static struct sink *sink;
 
@@ -39,8 +40,20 @@ static struct {
 
 /* ---- bytes -------------------------------------------------------------------------------------------- */
 
+static uint64_t sum; /* of what is written */
+
+uint64_t state_sum(uint64_t so_far, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+
+	while (n--)
+		so_far = (so_far + *p++ + 1) * 0x100000001b3ull;
+	return so_far;
+}
+
 static void put(const void *p, size_t n)
 {
+	sum = state_sum(sum, p, n);
 	if (sink->len + n > sink->size && !sink->grow(sink, n))
 		return;
 	if (n)
@@ -332,6 +345,7 @@ void upgrade_begin(struct sink *to)
 	uint32_t n = 0;
 
 	sink = to;
+	sum = 0;
 	if (marks > UINT32_MAX / 2)
 		restart_marks();
 	first_mark = marks;
@@ -382,6 +396,7 @@ bool upgrade_step(size_t bytes)
 			put_conn(at.next_conn);
 		} else {
 			put8(STATE_END);
+			put_raw(sum);
 			return !sink->failed;
 		}
 	}
