@@ -29,7 +29,10 @@ void *upgrade_save(size_t *len);
 /* Into a store that store_init has just made. False: not a state, a damaged one, or of an unknown version. */
 bool upgrade_load(const void *state, size_t len);
 
-/* At a state's end: the sum of all before it. What `sum` was before these bytes becomes what it is behind them; it begins as 0. */
+/*
+ * At a state's end: the sum of all before it. What `sum` was before these bytes becomes what it is behind them; it begins as 0, and only
+ * the last bytes may be other than whole words of eight.
+ */
 uint64_t state_sum(uint64_t sum, const void *bytes, size_t n);
 
 /* The parts of a state behind its beginning. */

@@ -40,20 +40,8 @@ static struct {
 
 /* ---- bytes -------------------------------------------------------------------------------------------- */
 
-static uint64_t sum; /* of what is written */
-
-uint64_t state_sum(uint64_t so_far, const void *bytes, size_t n)
-{
-	const uint8_t *p = bytes;
-
-	while (n--)
-		so_far = (so_far + *p++ + 1) * 0x100000001b3ull;
-	return so_far;
-}
-
 static void put(const void *p, size_t n)
 {
-	sum = state_sum(sum, p, n);
 	if (sink->len + n > sink->size && !sink->grow(sink, n))
 		return;
 	if (n)
@@ -338,6 +326,31 @@ static void put_conn(struct conn *c)
 		put_txn(t);
 }
 
+/* ---- the sum -------------------------------------------------------------------------------------------- */
+
+static uint64_t sum;  /* of the first bytes of the sink... */
+static size_t summed; /* ...which are so many */
+
+uint64_t state_sum(uint64_t so_far, const void *bytes, size_t n)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < n; i += sizeof(uint64_t)) {
+		uint64_t word = 0;
+
+		memcpy(&word, p + i, n - i < sizeof(word) ? n - i : sizeof(word));
+		so_far = (so_far ^ word) * 0xd6e8feb86659fd93ull;
+		so_far ^= so_far >> 32;
+	}
+	return so_far;
+}
+
+static void sum_up_to(size_t n)
+{
+	sum = state_sum(sum, sink->bytes + summed, n - summed);
+	summed = n;
+}
+
 /* ---- steps ---------------------------------------------------------------------------------------------- */
 
 void upgrade_begin(struct sink *to)
@@ -345,7 +358,7 @@ void upgrade_begin(struct sink *to)
 	uint32_t n = 0;
 
 	sink = to;
-	sum = 0;
+	sum = summed = 0;
 	if (marks > UINT32_MAX / 2)
 		restart_marks();
 	first_mark = marks;
@@ -396,10 +409,12 @@ bool upgrade_step(size_t bytes)
 			put_conn(at.next_conn);
 		} else {
 			put8(STATE_END);
+			sum_up_to(sink->len);
 			put_raw(sum);
 			return !sink->failed;
 		}
 	}
+	sum_up_to(sink->len / sizeof(sum) * sizeof(sum));
 	return false;
 }
 
