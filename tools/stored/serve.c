@@ -18,13 +18,12 @@
 #include <unistd.h>
 #include "journal.h"
 #include "ring.h"
+#include "saving.h"
 #include "serve.h"
 #include "upgrade.h"
 
-#define CHUNK 4096 /* bytes read from one connection in one round */
-#define SAVE_STEP \
-	8192 /* bytes of a state that are written between two inputs: more than an input is long */
-#define MANY         64 /* connections and transactions whose memory is worth giving back */
+#define CHUNK        4096 /* bytes read from one connection in one round */
+#define MANY         64   /* connections and transactions whose memory is worth giving back */
 #define FORGIVE_SECS 10 /* how long a peer that takes nothing holds up whoever causes its events */
 
 /* A socket's descriptor and events; a ring has only its place in the queue. */
@@ -308,39 +307,7 @@ static void resume_readers(void)
 		}
 }
 
-/* ---- saving the state, in steps ---------------------------------------------------------------------- */
-
-static enum { NOT_SAVING, SAVING_STATE, SAVING_RECORDS } saving;
-static struct sink *state_sink;
-
-static void begin_saving(void)
-{
-	state_sink = journal_save_begin();
-	upgrade_begin(state_sink);
-	saving = SAVING_STATE;
-}
-
-static void save_some(size_t bytes)
-{
-	if (saving == SAVING_STATE) {
-		if (!upgrade_step(bytes) && !state_sink->failed && journal_is_kept())
-			return;
-		upgrade_end();
-		saving = SAVING_RECORDS;
-	} else if (saving == SAVING_RECORDS && journal_save_end(bytes)) {
-		saving = NOT_SAVING;
-	}
-}
-
-/* At once: nobody is served yet, or not any more. */
-static void save_all(void)
-{
-	while (saving)
-		save_some(SIZE_MAX / 2);
-	begin_saving();
-	while (saving)
-		save_some(SIZE_MAX / 2);
-}
+/* ---- turns of the loop --------------------------------------------------------------------------------- */
 
 /* What many connections and transactions took goes back to the system when a quarter of them have ended. */
 static void give_back(void)
@@ -370,13 +337,10 @@ static void settle(void)
 		resume_readers();
 		flush();
 	}
-	if (!saving && journal_is_long())
-		begin_saving();
-	save_some(SAVE_STEP);
-	if (saving) /* also when nobody asks for anything */
+	if (saving_turn()) /* goes on also when nobody asks for anything */
 		event_add(&save_event, &at_once);
 	if (exit_status == EXIT_UPGRADE)
-		save_all();
+		saving_all();
 	give_back();
 	if (exit_status >= 0)
 		event_base_loopbreak(base);
@@ -815,7 +779,7 @@ int serve(struct setup *s)
 	}
 	match_sockets();
 	drop_privileges();
-	save_all();
+	saving_all();
 	start_loop(&clients, &ports, &term, &timer);
 	log_line("serving%s: %u connections", recovered ? " again" : "", nr_conns);
 	control_send(s->control, CONTROL_READY, 0, -1, NULL);
