@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-boot-src += hv/boot/fdt.c
+boot-src += hv/boot/fdt.c hv/boot/fdt_write.c
 freestanding-src += hv/boot/libc.c
 boot-src += hv/boot/options.c hv/boot/lz4.c hv/boot/zstd.c hv/boot/payload.c hv/boot/unpack.c
 # What needs a library of the target's stays out of the host library.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading and writing flattened device trees. boot/fdt.c is the one file that calls libfdt; only
+ * Reading and writing flattened device trees. boot/fdt.c and boot/fdt_write.c are the only ones that call libfdt; only
  * while booting, on one CPU. A tree comes from outside: dt_check() judges its structure once and
  * completely, every getter judges the property it reads.
  *
