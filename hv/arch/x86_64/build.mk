@@ -37,3 +37,6 @@ cflags-tests/unit/context_test.c := -Ihv/arch/x86_64/include
 # The local APIC's timer, likewise.
 unit-tests += tests/unit/vlapic_test.c
 cflags-tests/unit/vlapic_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/hvm
+# What the control block of a vCPU intercepts.
+unit-tests += tests/unit/svm_test.c
+cflags-tests/unit/svm_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm

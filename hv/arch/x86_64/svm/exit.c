@@ -188,8 +188,7 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 	case EXIT_EXCEPTION + 1: exit_debug(v, b); break;
 	case EXIT_EXCEPTION + 17: hvm_exception(v, 17, 0, 0); break;
 	case EXIT_INVD: /* caches are coherent and shared: losing them is not a guest's right */
-		step_over(v, 2);
-		break;
+	case EXIT_WBINVD: step_over(v, 2); break;
 	case EXIT_IRET: /* not executed yet: nmi_open() sees when it was */
 		b->icpt3 &= (uint32_t)~ICPT3_IRET;
 		touched(v, CLEAN_INTERCEPTS);

@@ -39,6 +39,7 @@ struct vmcb_segment {
 #define ICPT4_STGI          BIT(4)
 #define ICPT4_CLGI          BIT(5)
 #define ICPT4_SKINIT        BIT(6)
+#define ICPT4_WBINVD        BIT(9) /* and WBNOINVD */
 #define ICPT4_MONITOR       BIT(10)
 #define ICPT4_MWAIT         BIT(11)
 #define ICPT4_XSETBV        BIT(13)
@@ -142,6 +143,7 @@ enum {
 	EXIT_STGI = 0x084,
 	EXIT_CLGI = 0x085,
 	EXIT_SKINIT = 0x086,
+	EXIT_WBINVD = 0x089,
 	EXIT_MONITOR = 0x08a,
 	EXIT_MWAIT = 0x08b,
 	EXIT_XSETBV = 0x08d,
