@@ -302,8 +302,9 @@ int p2m_log_take(struct domain *d, gfn_t g, unsigned n, bool clear, uint64_t *bi
 
 	lock_take(&d->p2m.lock);
 	w = word_of(p->log, g.n);
-	if (p->log_state != P2M_LOG_ON)
-		err = refuse(R_LOG_OFF, d->id, 0, p->log_state);
+	/* Where nothing is logged nothing was written: as Xen says it. */
+	if (p->log_state != P2M_LOG_ON && p->log_state != P2M_LOG_OFF)
+		err = refuse(R_LOG_HALF, d->id, 0, p->log_state);
 	for (unsigned i = 0; !err && i < P2M_LOG_CHUNK; i += 64) {
 		uint64_t want = i >= n ? 0 : n - i < 64 ? (1ull << (n - i)) - 1 : ~0ull;
 

@@ -143,7 +143,7 @@ MUST_USE int p2m_log_start_step(struct domain *d, uint64_t *next);
 MUST_USE int p2m_log_stop_step(struct domain *d, uint64_t *next);
 /*
  * The bits of [g, g + n), n at most P2M_LOG_CHUNK and `g` a multiple of that, into P2M_LOG_CHUNK / 64 words. `clear`: they are logged anew from before this
- * returns, so what is read of them afterwards is not older than what the bits say. R_LOG_OFF.
+ * returns, so what is read of them afterwards is not older than what the bits say. None while nothing is logged; R_LOG_HALF while that begins or ends.
  */
 MUST_USE int p2m_log_take(struct domain *d, gfn_t g, unsigned n, bool clear, uint64_t *bits);
 /* [g, g + n) was written, or is about to be by somebody who holds a reference already. Nothing happens while not logged. No lock. */
