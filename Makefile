@@ -127,7 +127,7 @@ cflags-hv := $(language) $(warnings) $(cc-flags) $(stable) -O2 -g \
 small := $(addsuffix /%,hv/boot hv/arch/arm/boot hv/arch/x86_64/boot hv/drivers hv/core/pci hv/core/state) \
 	 hv/abi/domctl% hv/abi/sysctl% hv/abi/platform% hv/core/mem/dirty% hv/core/domain/control% hv/core/iommu/device% \
 	 $(addprefix hv/arch/x86_64/,main% devices% control% cpu/madt% cpu/mcheck% cpu/panic% cpu/smp% cpu/speculation% \
-	   hvm/context% hvm/platform% hvm/policy% hvm/state% hvm/vlapic_state% svm/state%)
+	   hvm/context% hvm/control% hvm/platform% hvm/policy% hvm/state% hvm/vlapic_state% svm/state%)
 fast  := hv/boot/checksum.c hv/boot/lz4.c hv/boot/unpack.c hv/boot/zstd.c
 size-flag = $(if $(filter $(small),$(filter-out $(fast),$(1))),-Os)
 cflags-arm64  := -march=armv8-a -mgeneral-regs-only -mno-outline-atomics -mstrict-align \

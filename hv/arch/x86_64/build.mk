@@ -21,6 +21,7 @@ x86_64-src += hv/arch/x86_64/boot/start_info.c hv/arch/x86_64/boot/acpi_domu.c
 x86_64-src += hv/arch/x86_64/emul/emul.c
 x86_64-src += hv/drivers/acpi/tables.c hv/drivers/uart/ns16550.c
 x86_64-src += hv/arch/x86_64/hvm/state.c hv/arch/x86_64/hvm/vlapic_state.c hv/arch/x86_64/hvm/context.c
+x86_64-src += hv/arch/x86_64/hvm/control_vcpu.c
 x86_64-src += hv/arch/x86_64/hvm/vpci.c
 # What knows neither domains nor hardware is tested on the host.
 host-src += hv/arch/x86_64/hvm/ioapic.c hv/arch/x86_64/boot/acpi_dom0.c hv/arch/x86_64/boot/acpi_write.c
@@ -32,8 +33,9 @@ cflags-tests/unit/clocks_test.c := -Itests/unit/clocks -idirafter hv/arch/x86_64
 # Events and the emulator's surroundings, with the vCPU of x86-64 instead of the simulated machine's.
 unit-tests += tests/unit/hvm_test.c
 cflags-tests/unit/hvm_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm
-unit-tests += tests/unit/context_test.c
+unit-tests += tests/unit/context_test.c tests/unit/control_vcpu_test.c
 cflags-tests/unit/context_test.c := -Ihv/arch/x86_64/include
+cflags-tests/unit/control_vcpu_test.c := -Ihv/arch/x86_64/include
 # The local APIC's timer, likewise.
 unit-tests += tests/unit/vlapic_test.c
 cflags-tests/unit/vlapic_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/hvm

@@ -432,6 +432,12 @@ int arch_domctl(struct vcpu *caller, struct domain *d, struct xen_domctl *op, bo
 		return 0;
 	case XEN_DOMCTL_gettscinfo: return get_tsc(caller, d, &op->u.tsc_info, answer);
 	case XEN_DOMCTL_settscinfo: return set_tsc(caller, d, &op->u.tsc_info);
+	case XEN_DOMCTL_get_ext_vcpucontext:
+	case XEN_DOMCTL_set_ext_vcpucontext:
+	case XEN_DOMCTL_getvcpuextstate:
+	case XEN_DOMCTL_setvcpuextstate:
+	case XEN_DOMCTL_get_vcpu_msrs:
+	case XEN_DOMCTL_set_vcpu_msrs: return control_vcpu(caller, d, op, answer);
 	case XEN_DOMCTL_get_cpu_policy: return get_policy(caller, d, &op->u.cpu_policy, answer);
 	case XEN_DOMCTL_set_cpu_policy: return set_policy(caller, d, &op->u.cpu_policy, answer);
 	default: return refuse(R_NOT_IMPLEMENTED, op->cmd, 0, __HYPERVISOR_domctl);

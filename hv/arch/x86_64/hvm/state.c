@@ -403,7 +403,7 @@ static int xsave_save(struct domain *d, struct vcpu *v, void *record)
 #define XSAVE_BAD(name) state_bad_field(CPU_XSAVE_CODE, struct hvm_hw_cpu_xsave, name, r->name)
 
 /* Whatever XRSTOR would raise #GP for: it is executed by us. */
-static int xsave_check(const struct domain *d, const struct vcpu *v, const void *record)
+int hvm_xsave_check(const struct domain *d, const struct vcpu *v, const void *record)
 {
 	const struct hvm_hw_cpu_xsave *r = record;
 
@@ -422,7 +422,7 @@ static int xsave_check(const struct domain *d, const struct vcpu *v, const void 
 	return 0;
 }
 
-static void xsave_load(struct domain *d, struct vcpu *v, const void *record)
+void hvm_xsave_load(struct domain *d, struct vcpu *v, const void *record)
 {
 	const struct hvm_hw_cpu_xsave *r = record;
 
@@ -498,7 +498,7 @@ static const struct state_type type[] = {
 	{ RECORD(LAPIC_REGS, vlapic_regs), .per_vcpu = true, .still = vlapic_regs_still },
 	{ RECORD(MTRR, mtrr), .per_vcpu = true },
 	{ .code = CPU_XSAVE_CODE, .per_vcpu = true, .length_of = xsave_length,
-	  .save = xsave_save, .check = xsave_check, .load = xsave_load },
+	  .save = xsave_save, .check = hvm_xsave_check, .load = hvm_xsave_load },
 	{ .code = CPU_MSR_CODE, .per_vcpu = true, .length_of = msr_length,
 	  .save = msr_save, .check = msr_check, .load = msr_load },
 };
