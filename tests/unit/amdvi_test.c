@@ -266,6 +266,8 @@ static uint32_t config_read(pci_id_t id, unsigned reg, unsigned size)
 {
 	uint32_t v = ~0u >> (32 - 8 * size);
 
+	assert_true(reg + size <= 4096 &&
+		    reg % size == 0); /* else it is another function's, or nobody's */
 	if (id.n == UNIT && reg + size <= 256)
 		memcpy(&v, hw.config + reg, size);
 	else if (id.n == DEVICE)
@@ -686,6 +688,23 @@ static void faults_are_reported_until_it_is_enough(void **state)
 	sim_abandon();
 }
 
+static void a_capability_that_cannot_be_is_not_looked_at(void **state)
+{
+	static const uint16_t wrong[] = { 0x3c, 0x42, 0xf4, 0xffd, 0x1000, 0xffff };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		memset(&hw, 0, sizeof(hw));
+		make_config();
+		usual_table();
+		memcpy(table.bytes + 48 + 6, &wrong[i], 2);
+		sim_boot(1, 64 << 20, 1);
+		pci_use_access(&config);
+		amdvi_read_ivrs(&table.header);
+		assert_false(amdvi_start(map, NULL));
+		sim_abandon();
+	}
+}
+
 static void a_unit_that_does_nothing_is_not_used(void **state)
 {
 	memset(&hw, 0, sizeof(hw));
@@ -726,6 +745,7 @@ int main(void)
 		cmocka_unit_test(read_only_memory_is_not_written),
 		cmocka_unit_test(interrupts_go_where_they_were_directed),
 		cmocka_unit_test(faults_are_reported_until_it_is_enough),
+		cmocka_unit_test(a_capability_that_cannot_be_is_not_looked_at),
 		cmocka_unit_test(a_unit_that_does_nothing_is_not_used),
 		cmocka_unit_test(a_function_that_is_no_iommu_is_not_used),
 	};

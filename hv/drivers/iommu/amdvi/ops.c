@@ -148,10 +148,10 @@ void amdvi_read_ivrs(const struct acpi_header *table)
 
 static bool check_capability(const struct ivrs_unit *f, pci_id_t id, bool *caches_absent)
 {
-	uint32_t header = pci_read(id, f->cap, 4), low;
+	bool possible = f->cap >= 0x40 && f->cap <= 0xf0 && !(f->cap & 3);
+	uint32_t header = possible ? pci_read(id, f->cap, 4) : 0, low;
 
-	if (f->cap < 0x40 || f->cap > 0xf0 || f->cap & 3 || (header & 0xff) != PCI_CAP_SECURE ||
-	    CAP_TYPE(header) != CAP_TYPE_IOMMU) {
+	if ((header & 0xff) != PCI_CAP_SECURE || CAP_TYPE(header) != CAP_TYPE_IOMMU) {
 		log_error("AMD-Vi: " PCI_ID_FORMAT " is no IOMMU (capability %x: %x)",
 			  PCI_ID_ARGS(id), f->cap, header);
 		return false;
