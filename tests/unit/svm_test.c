@@ -58,10 +58,18 @@ static void whoever_has_the_devices_may_write_them_back(void **state)
 	assert_false(made(true)->icpt4 & ICPT4_WBINVD);
 }
 
+/* The counters of the host's CPU: programs may read them where the processor has the instruction, shown or not. */
+static void what_is_not_shown_is_intercepted(void **state)
+{
+	assert_true(made(false)->icpt4 & ICPT4_RDPRU);
+	assert_true(made(true)->icpt4 & ICPT4_MONITOR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_would_empty_everybodys_caches_is_intercepted),
+		cmocka_unit_test(what_is_not_shown_is_intercepted),
 		cmocka_unit_test(whoever_has_the_devices_may_write_them_back),
 	};
 

@@ -212,6 +212,7 @@ static void handle_exit(struct vcpu *v, struct vmcb *b)
 	case EXIT_INVLPGA:
 	case EXIT_MONITOR:
 	case EXIT_MWAIT:
+	case EXIT_RDPRU:
 		hvm_exception(v, 6, -1, 0); /* #UD: not shown in CPUID */
 		break;
 	case EXIT_TASK_SWITCH:

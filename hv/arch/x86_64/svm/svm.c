@@ -196,7 +196,7 @@ static int svm_vcpu_init(struct vcpu *v)
 			      ICPT3_TASK_SWITCH | ICPT3_SHUTDOWN);
 	b->icpt4 = (uint32_t)(ICPT4_VMRUN | ICPT4_VMMCALL | ICPT4_VMLOAD | ICPT4_VMSAVE |
 			      ICPT4_STGI | ICPT4_CLGI | ICPT4_SKINIT | ICPT4_MONITOR | ICPT4_MWAIT |
-			      ICPT4_XSETBV);
+			      ICPT4_XSETBV | ICPT4_RDPRU);
 	/* It empties the caches of everybody, for as long as that takes. Who has no devices has nothing that would not see them. */
 	if (!v->domain->arch.physdev)
 		b->icpt4 |= (uint32_t)ICPT4_WBINVD;

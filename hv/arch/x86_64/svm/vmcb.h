@@ -43,6 +43,7 @@ struct vmcb_segment {
 #define ICPT4_MONITOR       BIT(10)
 #define ICPT4_MWAIT         BIT(11)
 #define ICPT4_XSETBV        BIT(13)
+#define ICPT4_RDPRU         BIT(14)
 
 #define TLB_KEEP            0
 #define TLB_FLUSH_ALL       1
@@ -147,6 +148,7 @@ enum {
 	EXIT_MONITOR = 0x08a,
 	EXIT_MWAIT = 0x08b,
 	EXIT_XSETBV = 0x08d,
+	EXIT_RDPRU = 0x08e,
 	EXIT_NPF = 0x400,
 };
 #define EXIT_INVALID (~(uint64_t)0)
