@@ -27,11 +27,19 @@
 
 /* ---- accesses to devices ------------------------------------------------------------------------------- */
 
-static uint64_t sign_extend(uint64_t value, unsigned size)
+/* What a load of `size` bytes leaves in its register: all 64 bits (`wide`), or the lower half. */
+static uint64_t extend(uint64_t value, unsigned size, bool sign, bool wide)
 {
 	unsigned shift = 64 - 8 * size;
 
-	return (uint64_t)((int64_t)(value << shift) >> shift);
+	value <<= shift;
+	value = sign ? (uint64_t)((int64_t)value >> shift) : value >> shift;
+	return wide ? value : (uint32_t)value;
+}
+
+static uint64_t store_value(const struct guest_regs *r, unsigned reg, unsigned size)
+{
+	return reg_get(r, reg) & (~(uint64_t)0 >> (64 - 8 * size));
 }
 
 /* The access that the syndrome describes. False: nobody answers at that address. */
@@ -41,25 +49,12 @@ static bool emulate_syndrome(struct vcpu *v, uint64_t esr, gpa_t addr)
 	unsigned size = 1u << ISS_SAS(esr), reg = ISS_SRT(esr);
 	struct io_access a = { .addr = addr, .size = (uint8_t)size, .write = esr & ISS_WNR };
 
-	if (a.write) {
-		a.value = reg_get(r, reg);
-		if (size < 8)
-			a.value &= BIT(8 * size) - 1;
-	}
+	if (a.write)
+		a.value = store_value(r, reg, size);
 	if (io_access(v, &a) != IO_DONE)
 		return false;
-	if (!a.write) {
-		uint64_t value = a.value;
-
-		if (size < 8) {
-			value &= BIT(8 * size) - 1;
-			if (esr & ISS_SSE)
-				value = sign_extend(value, size);
-		}
-		if (!(esr & ISS_SF))
-			value = (uint32_t)value;
-		reg_set(r, reg, value);
-	}
+	if (!a.write)
+		reg_set(r, reg, extend(a.value, size, esr & ISS_SSE, esr & ISS_SF));
 	skip_instruction(r, esr);
 	return true;
 }
@@ -80,15 +75,6 @@ static void base_set(struct vcpu *v, unsigned n, uint64_t value)
 		sysreg_write(sp_el1, value);
 	else
 		sysreg_write(sp_el0, value);
-}
-
-static uint64_t extend(uint64_t value, const struct load_store *d)
-{
-	unsigned shift = 64 - 8 * d->size;
-
-	value <<= shift;
-	value = d->sign ? (uint64_t)((int64_t)value >> shift) : value >> shift;
-	return d->wide ? value : (uint32_t)value;
 }
 
 /* The access of an instruction that the syndrome does not describe. */
@@ -118,11 +104,11 @@ static bool emulate_instruction(struct vcpu *v, uint64_t far, gpa_t addr)
 				       .write = d.write };
 
 		if (d.write)
-			a.value = reg_get(r, d.reg[i]) & (~(uint64_t)0 >> (64 - 8 * d.size));
+			a.value = store_value(r, d.reg[i], d.size);
 		if (io_access(v, &a) != IO_DONE)
 			return false;
 		if (!d.write)
-			reg_set(r, d.reg[i], extend(a.value, &d));
+			reg_set(r, d.reg[i], extend(a.value, d.size, d.sign, d.wide));
 	}
 	if (d.writeback)
 		base_set(v, d.base, base + (uint64_t)(int64_t)d.offset);
