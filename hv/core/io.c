@@ -34,15 +34,16 @@ int io_register(struct domain *d, struct io_device *dev)
 enum io_result io_access(struct vcpu *v, struct io_access *a)
 {
 	const struct io_table *t = &v->domain->io;
-	uint32_t low = 0, high = t->nr;
+	const uint64_t addr = a->addr.a;
+	size_t low = 0, high = t->nr;
 	struct io_device *dev;
 	uint64_t offset;
 
 	/* The last device that begins at or below the address. */
 	while (low < high) {
-		uint32_t mid = (low + high) / 2;
+		size_t mid = (low + high) / 2;
 
-		if (t->dev[mid]->base.a <= a->addr.a)
+		if (t->dev[mid]->base.a <= addr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -50,7 +51,7 @@ enum io_result io_access(struct vcpu *v, struct io_access *a)
 	if (!low)
 		return IO_NOBODY;
 	dev = t->dev[low - 1];
-	offset = a->addr.a - dev->base.a;
+	offset = addr - dev->base.a;
 	/* All of the access must lie inside: one that leaves the window is nobody's. */
 	if (offset >= dev->size || dev->size - offset < a->size)
 		return IO_NOBODY;
