@@ -271,6 +271,41 @@ static void a_waking_vcpu_waits_for_the_ratelimit_at_most(void **state)
 	}
 }
 
+static bool wake_the_other(struct vcpu *v, void *arg)
+{
+	if (sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_is_up, 1) == 0)
+		sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_up, 1);
+	return burn(v, arg);
+}
+
+static bool go_down_once(struct vcpu *v, void *arg)
+{
+	if (!wakes++)
+		sim_hypercall(v, __HYPERVISOR_vcpu_op, VCPUOP_down, 1);
+	return burn(v, arg);
+}
+
+/* Who wakes another one on its own CPU keeps the CPU, but not for ever. */
+static void a_waker_gives_the_cpu_away_in_time(void **state)
+{
+	struct domain *d;
+	uint64_t before;
+
+	boot(1, "credit2", 1);
+	wakes = 0;
+	d = sim_domain(2, 8);
+	sim_guest_set(d->vcpu[0], wake_the_other, NULL, NULL);
+	sim_guest_set(d->vcpu[1], go_down_once, NULL, NULL);
+	sim_start(d);
+	sim_run_for(100 * MS);
+	before = sched_cpu_time(d->vcpu[1]);
+	sim_run_for(500 * MS);
+	assert_true(wakes > 1);
+	assert_near((sched_cpu_time(d->vcpu[1]) - before) / MS, 250, 20);
+	sim_end_all();
+	sim_shutdown();
+}
+
 /* Sleeping does not save up time: after a long sleep the shares are equal again at once. */
 static void a_sleeper_cannot_hoard(void **state)
 {
@@ -723,6 +758,7 @@ int main(void)
 		cmocka_unit_test(nobody_starves_beside_extreme_weights),
 		cmocka_unit_test(no_cpu_idles_while_somebody_waits),
 		cmocka_unit_test(a_waking_vcpu_waits_for_the_ratelimit_at_most),
+		cmocka_unit_test(a_waker_gives_the_cpu_away_in_time),
 		cmocka_unit_test(a_sleeper_cannot_hoard),
 		cmocka_unit_test(yielding_lets_equals_go_first),
 		cmocka_unit_test(credit2_obeys_hard_affinity),

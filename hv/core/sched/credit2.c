@@ -31,8 +31,7 @@
 #define SLEEP_BONUS (2 * MS)   /* how far behind its queue a unit may wake */
 #define MAX_AHEAD   (6 * MS)   /* between CPUs */
 #define MAX_BEHIND  (300 * MS) /* of a queue behind the one that is furthest */
-#define NEVER       (~(uint64_t)0)
-#define MAX_LOOK    4 /* waiting units, and other CPUs, looked at in one go */
+#define MAX_LOOK    4          /* waiting units, and other CPUs, looked at in one go */
 
 struct queue {
 	struct lock lock;       /* rank SCHED */
@@ -235,7 +234,8 @@ static struct queue *place_for(struct sched_unit *u)
 	unsigned here = u->cpu->id, id;
 	struct cpuset hard, soft;
 
-	if (is_idle(here) && cpuset_has(&u->hard, here) && cpuset_has(&u->soft, here))
+	if (read_once(&nr_cpus) == 1 ||
+	    (is_idle(here) && cpuset_has(&u->hard, here) && cpuset_has(&u->soft, here)))
 		return queue_of(u->cpu);
 	online_of(&hard, &u->hard);
 	both_of(&soft, &hard, &u->soft);
@@ -297,30 +297,6 @@ static void tell_idle(const struct cpuset *hard, unsigned start)
 		softirq_raise(cpu_get(id), SOFTIRQ_SCHEDULE);
 }
 
-NO_LOCK_CHECK static void credit2_wake(struct sched_unit *u)
-{
-	struct queue *q = take_place(u);
-	struct cpuset hard;
-	bool idle, go;
-
-	if (!q)
-		return;
-	account(q, arch_time_ns());
-	catch_up(q);
-	if (ahead(u->vtime, q->vtime) < -SLEEP_BONUS)
-		u->vtime = q->vtime - (uint64_t)SLEEP_BONUS;
-	enqueue(q, u);
-	idle = claim_idle(q->cpu->id);
-	/* Who runs must make place, or at least get an end of its slice. */
-	go = idle || !q->run || rb_first(&q->tree) == &u->node;
-	hard = u->hard;
-	lock_release(&q->lock);
-	if (go)
-		softirq_raise(q->cpu, SOFTIRQ_SCHEDULE);
-	if (!idle)
-		tell_idle(&hard, q->cpu->id);
-}
-
 NO_LOCK_CHECK static void credit2_sleep(struct sched_unit *u)
 {
 	struct queue *q = queue_take(u);
@@ -366,7 +342,7 @@ static uint64_t slice_end(const struct queue *q, const struct sched_unit *u, uin
 	int64_t ns, gap;
 
 	if (!n)
-		return NEVER;
+		return SLICE_NONE;
 	gap = ahead(unit_of(n)->vtime, u->vtime);
 	if (gap < -WAKE_MARGIN && now - u->started < (uint64_t)RATELIMIT)
 		return u->started + (uint64_t)RATELIMIT;
@@ -519,8 +495,58 @@ static void seek_relief(struct queue *q, const struct waiter *w, uint64_t now)
 	}
 }
 
+/*
+ * `u` came to the head of this CPU's queue. Does who runs here go on nevertheless? Then it only gets an end of its slice, which costs
+ * less than to go through sched_run() and come out the same.
+ */
+static bool goes_on(struct queue *q, const struct sched_unit *u, uint64_t now)
+{
+	struct cpu *c = this_cpu();
+
+	if (q->cpu != c || !q->run || c->sched.running != q->run || q->run->yielded ||
+	    load_acquire(&u->held) || !keeps_cpu(q, q->run, u, now))
+		return false;
+	q->slice_end = slice_end(q, q->run, now);
+	return true;
+}
+
+NO_LOCK_CHECK static void credit2_wake(struct sched_unit *u)
+{
+	const bool others = read_once(&nr_cpus) > 1;
+	struct queue *q = take_place(u);
+	bool idle, first, stays;
+	uint64_t now, end;
+	struct waiter w;
+
+	if (!q)
+		return;
+	now = arch_time_ns();
+	account(q, now);
+	catch_up(q);
+	if (ahead(u->vtime, q->vtime) < -SLEEP_BONUS)
+		u->vtime = q->vtime - (uint64_t)SLEEP_BONUS;
+	enqueue(q, u);
+	idle = claim_idle(q->cpu->id);
+	first = !q->run || rb_first(&q->tree) == &u->node;
+	stays = first && !idle && goes_on(q, u, now);
+	end = q->slice_end;
+	if (others)
+		w = (struct waiter){ .vtime = u->vtime + q->offset, .hard = u->hard };
+	lock_release(&q->lock);
+	if (stays)
+		sched_slice(end);
+	else if (idle || first)
+		softirq_raise(q->cpu, SOFTIRQ_SCHEDULE);
+	if (idle || !others)
+		return;
+	if (stays)
+		seek_relief(q, &w, now);
+	else
+		tell_idle(&w.hard, q->cpu->id);
+}
+
 NO_LOCK_CHECK static struct sched_unit *credit2_pick(struct cpu *c, struct sched_unit *prev,
-						     uint64_t now, uint64_t *slice)
+						     uint64_t now, uint64_t *end)
 {
 	struct queue *q = queue_of(c);
 	struct queue *crowded = load_acquire(&q->look);
@@ -547,7 +573,7 @@ NO_LOCK_CHECK static struct sched_unit *credit2_pick(struct cpu *c, struct sched
 
 		w = (struct waiter){ .vtime = u->vtime + q->offset, .hard = u->hard };
 	}
-	*slice = q->slice_end == NEVER || !next ? NEVER : q->slice_end - now;
+	*end = next ? q->slice_end : SLICE_NONE;
 	lock_release(&q->lock);
 	if (waiting && read_once(&nr_cpus) > 1)
 		seek_relief(q, &w, now);
@@ -563,7 +589,7 @@ static int credit2_cpu_add(struct cpu *c)
 	lock_init(&q->lock, RANK_SCHED);
 	rb_init(&q->tree);
 	q->vtime = read_once(&furthest);
-	q->slice_end = NEVER;
+	q->slice_end = SLICE_NONE;
 	store_release(&q->cpu, c);
 	return 0;
 }

@@ -128,11 +128,11 @@ static void null_wake(struct sched_unit *u)
 static void null_sleep(struct sched_unit *u) {}
 
 static struct sched_unit *null_pick(struct cpu *c, struct sched_unit *prev, uint64_t now,
-				    uint64_t *slice)
+				    uint64_t *end)
 {
 	struct sched_unit *u;
 
-	*slice = ~(uint64_t)0;
+	*end = SLICE_NONE;
 	lock_take(&lock);
 	if (prev) {
 		prev->yielded = false;

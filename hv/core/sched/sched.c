@@ -207,11 +207,10 @@ static bool only_waits(const struct vcpu *v)
  * Asks the policy until it names somebody who may run. Each round that fails takes a unit off a queue that
  * somebody else made ineligible in the meantime.
  */
-static struct sched_unit *choose(struct cpu *c, struct sched_unit *prev, uint64_t now,
-				 uint64_t *slice)
+static struct sched_unit *choose(struct cpu *c, struct sched_unit *prev, uint64_t now, uint64_t *end)
 {
 	for (;;) {
-		struct sched_unit *next = policy->pick(c, prev, now, slice);
+		struct sched_unit *next = policy->pick(c, prev, now, end);
 
 		if (prev && prev != next && !read_once(&prev->queued) && vcpu_eligible(prev->vcpu))
 			policy->wake(prev);
@@ -224,13 +223,13 @@ static struct sched_unit *choose(struct cpu *c, struct sched_unit *prev, uint64_
 	}
 }
 
-static void set_slice(struct cpu *c, uint64_t now, uint64_t slice)
+void sched_slice(uint64_t end)
 {
-	struct timer *t = c->sched.slice;
+	struct timer *t = this_cpu()->sched.slice;
 
 	/* Only this CPU arms it, so that looking needs no lock. */
-	if (slice != ~(uint64_t)0)
-		timer_set(t, now + slice);
+	if (end != SLICE_NONE)
+		timer_set(t, end);
 	else if (rb_linked(&t->node))
 		timer_stop(t);
 }
@@ -260,15 +259,16 @@ void sched_run(void)
 {
 	struct cpu *c = this_cpu();
 	struct sched_unit *prev = c->sched.running, *next;
-	uint64_t now = arch_time_ns(), slice = ~(uint64_t)0;
+	uint64_t now = arch_time_ns(), end = SLICE_NONE;
 
+	c->sched.running = NULL;
 	if (prev)
 		(void)vcpu_transition(prev->vcpu, VCPU_SCHED_OUT);
-	next = choose(c, prev, now, &slice);
-	set_slice(c, now, slice);
+	next = choose(c, prev, now, &end);
+	sched_slice(end);
+	c->sched.running = next;
 	if (next && next == prev)
 		return;
-	c->sched.running = next;
 	if (prev) {
 		vcpu_switched_out(prev->vcpu, now);
 		trace(TRC_SCHED_SWITCH_INFPREV, prev->vcpu->domain->id, prev->vcpu->id);

@@ -36,6 +36,8 @@ struct sched_unit {
 	uint64_t vtime;     /* [l] policy: ns it ran, scaled by 256 / weight */
 };
 
+#define SLICE_NONE (~(uint64_t)0)
+
 struct sched_ops {
 	const char *name; /* what sched= takes: "credit2", "null" */
 	uint32_t id;      /* XEN_SCHEDULER_* of xen/domctl.h */
@@ -54,11 +56,11 @@ struct sched_ops {
 	void (*sleep)(struct sched_unit *u);
 	/*
 	 * On CPU `c`: `prev` (or NULL) ran until now; whether it still can is asked under the policy's lock
-	 * (vcpu_eligible). Returns who is next, `running` set (NULL: idle), and for how long at most
-	 * (ns, ~0: until something happens). Who is not chosen is queued, or has neither mark.
+	 * (vcpu_eligible). Returns who is next, `running` set (NULL: idle), and until when at most
+	 * (ns of arch_time_ns(), SLICE_NONE: until something happens). Who is not chosen is queued, or has neither mark.
 	 */
 	struct sched_unit *(*pick)(struct cpu *c, struct sched_unit *prev, uint64_t now,
-				   uint64_t *slice);
+				   uint64_t *end);
 	/*
 	 * Store new values (NULL: as before) under the policy's lock and act on them: a unit that is on a CPU
 	 * it may no longer use leaves it at that CPU's next exit path.
@@ -95,6 +97,9 @@ MUST_USE int sched_set_weight(struct domain *d, uint32_t weight, uint32_t cap);
  * save them and `c` to look again afterwards. The owner of the queue `u` is on asks; its lock is held.
  */
 MUST_USE bool sched_claimable(struct sched_unit *u, struct cpu *c);
+
+/* For policies: who runs on this CPU goes on until `end` (as pick gives it), although somebody else came. No lock. */
+void sched_slice(uint64_t end);
 
 /* SOFTIRQ_SCHEDULE: account, pick, and make the choice current (arch_vcpu_switch). */
 void sched_run(void);
