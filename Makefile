@@ -125,7 +125,9 @@ cflags-hv := $(language) $(warnings) $(cc-flags) $(stable) -O2 -g \
 	     -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-omit-frame-pointer
 # What runs while booting or when a toolstack asks is built small rather than fast; not the decoders.
 small := $(addsuffix /%,hv/boot hv/arch/arm/boot hv/arch/x86_64/boot hv/drivers hv/core/pci hv/core/state) \
-	 hv/abi/domctl% hv/abi/sysctl% hv/abi/platform% hv/core/mem/dirty% hv/core/domain/control% hv/core/iommu/device% \
+	 hv/abi/domctl% hv/abi/sysctl% hv/abi/platform% hv/core/mem/dirty% hv/core/iommu/device% \
+	 $(addprefix hv/core/domain/,control% lifecycle%) hv/core/console/output% hv/core/evtchn/bind% hv/lib/print% \
+	 $(addprefix hv/arch/arm/,panic% state% vgic/state%) \
 	 $(addprefix hv/arch/x86_64/,main% devices% control% cpu/madt% cpu/mcheck% cpu/panic% cpu/smp% cpu/speculation% \
 	   hvm/context% hvm/control% hvm/platform% hvm/policy% hvm/state% hvm/vlapic_state% svm/state%)
 fast  := hv/boot/checksum.c hv/boot/lz4.c hv/boot/unpack.c hv/boot/zstd.c
