@@ -57,6 +57,9 @@ def rows_x86():
     for at, what in enumerate(("hypervisor's memory with PVH dom0 and one domain", "for each further domain")):
         yield "x86_64 %s, KiB" % what, xen[at], krypton[at]
         yield "x86_64 the same with what is promised, KiB", xen_promised[at], krypton_promised[at]
+    xen, krypton = (tools.measure(h, "x86_64") for h in ("xen", "krypton"))
+    for what in xen:
+        yield "x86_64 %s, instructions" % what, xen[what], krypton[what]
     of = boots.measure_x86()
     for kernel, xen in itertools.product(("vmlinux", "kernel"), ("xen pvh", "xen pv")):
         label = "x86_64 %s, Xen's a %s dom0: " % (kernel, xen.split()[1].upper())
