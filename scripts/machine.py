@@ -400,6 +400,7 @@ class Terminal(pexpect.spawn):
         self.owner = None       # b"d0": who has the keyboard
         self._line = b""        # what came since the last newline
         self._cut = None        # the beginning of the owner's line, which somebody broke
+        self.repeated = []      # the texts of the lines that were
 
     def read_nonblocking(self, size=1, timeout=-1):
         data = super().read_nonblocking(size, timeout)
@@ -427,7 +428,20 @@ class Terminal(pexpect.spawn):
             self._cut = self._cut if len(self._cut) < self.LONGEST else None
             return b""
         begun, self._cut = self._cut, None
-        return b"" if begun is None else mark + begun + text + b"\n"
+        if begun is None:
+            return b""
+        self.repeated.append((begun + text).decode(errors="replace").replace("\r", ""))
+        return mark + begun + text + b"\n"
+
+
+def mended(lines, repeated):
+    """Without the pieces of the lines that Terminal repeats."""
+    lines = list(lines)
+    for whole in repeated:
+        pieces = next(((first, i) for i, line in enumerate(lines) if line == whole
+                       for first in range(i - 2, -1, -1) if "".join(lines[first:i]) == whole), (0, 0))
+        del lines[slice(*pieces)]
+    return lines
 
 
 def one_cpu():
@@ -570,6 +584,7 @@ class Run:
     def shell(self, command, timeout=PATIENCE):
         """Run a command in the guest whose shell has the input; returns its status and what it printed."""
         mark = "done%d" % (time.monotonic_ns() % 1000000)
+        before = len(self.child.repeated)
         echo = "echo %s''%s=$s" % (mark[:4], mark[4:])      # whose own echo must not look like the answer
         self.line("(%s); s=$?; %s" % (command, echo))   # in a subshell, so that it may `exit`
         answer = r"(?s)(.*?)%s=(\d+)\D" % mark
@@ -583,7 +598,7 @@ class Run:
         lines = output.rsplit("=$s", 1)[-1].lstrip("\n").split("\n")
         # A line begins with who printed it: the rest is not the answer.
         ours = "(%s) " % self.child.owner.decode() if self.child.owner else ""
-        return int(match.group(2)), "\n".join(
-            line[len(ours) * line.startswith(ours):] for line in lines
-            if (line.startswith(ours) or not re.match(r"\(\w+\) ", line))
-            and not re.match(re.escape(ours) + r"\[ *\d+\.\d{6}\] ", line))
+        lines = [line[len(ours) * line.startswith(ours):] for line in lines
+                 if (line.startswith(ours) or not re.match(r"\(\w+\) ", line))
+                 and not re.match(re.escape(ours) + r"\[ *\d+\.\d{6}\] ", line)]
+        return int(match.group(2)), "\n".join(mended(lines, self.child.repeated[before:]))

@@ -40,3 +40,13 @@ def shown(text):
 ])
 def test_broken_lines_are_repeated_whole(text, lines):
     assert shown(text).splitlines()[1:] == lines
+
+
+@pytest.mark.parametrize("lines,repeated,whole", [
+    (["one", "", "one"], ["one"], ["one"]),                     # broken before its end
+    (["a", "o", "ne", "one", "b"], ["one"], ["a", "one", "b"]),
+    (["one", "", "one"], [], ["one", "", "one"]),               # what a command prints that way
+    (["one", "two"], ["three"], ["one", "two"]),                # broken before the command
+])
+def test_an_answer_has_broken_lines_once(lines, repeated, whole):
+    assert machine.mended(lines, repeated) == whole
