@@ -167,6 +167,28 @@ static void a_scripts_input_arrives_whole_before_its_end_counts(void **state)
 	end(&t);
 }
 
+static void a_script_hears_what_was_said_before_its_input_ended(void **state)
+{
+	struct test t = { .typed = -1 };
+	int in[2], out[2];
+	char got[12000];
+
+	raw_terminal(&t.guest, &t.near[0]);
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	close(in[1]);
+	t.near[1] = in[0];
+	t.near[2] = out[1];
+	t.shown = out[0];
+	memset(got, 'x', sizeof(got));
+	assert_int_equal(write(t.guest, got, 3000), 3000);
+	assert_int_equal(pthread_create(&t.thread, NULL, run, &t), 0);
+	assert_int_equal(pthread_join(t.thread, NULL), 0);
+	assert_int_equal(read(t.shown, got, sizeof(got)), 3000);
+	assert_int_equal(pthread_create(&t.thread, NULL, run, &t), 0); /* with nothing there */
+	end(&t);
+}
+
 static void it_ends_with_the_guests_console(void **state)
 {
 	struct test t;
@@ -185,6 +207,7 @@ int main(void)
 		cmocka_unit_test(both_directions_until_ctrl_bracket),
 		cmocka_unit_test(a_guest_that_takes_nothing_can_be_left),
 		cmocka_unit_test(a_scripts_input_arrives_whole_before_its_end_counts),
+		cmocka_unit_test(a_script_hears_what_was_said_before_its_input_ended),
 		cmocka_unit_test(it_ends_with_the_guests_console),
 	};
 

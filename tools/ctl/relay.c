@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define CHUNK 4096
+#define REST  16 /* CHUNKs: as much as the console daemon keeps for a terminal */
 
 /* What the guest has still to take: n bytes from `start` on. */
 struct typed {
@@ -98,6 +99,15 @@ static bool give(struct typed *t, int guest)
 	return true;
 }
 
+/* What the guest has said by now, when nobody types any more. */
+static void hear_the_rest(int guest, int out)
+{
+	struct pollfd p = { guest, POLLIN, 0 };
+
+	for (unsigned i = 0; i < REST && poll(&p, 1, 0) == 1 && hear(guest, out); i++)
+		;
+}
+
 void relay(int guest, int in, int out)
 {
 	static struct typed t;
@@ -120,4 +130,6 @@ void relay(int guest, int in, int out)
 		if (!give(&t, guest))
 			break;
 	}
+	if (t.ended)
+		hear_the_rest(guest, out);
 }
