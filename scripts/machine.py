@@ -154,7 +154,7 @@ def dom0_image(arch, kernel, extra=None):
     """images/dom0's result for a kernel, made when what goes into it has changed: our own tools too, if they
     are built. extra: a folder that is copied over it."""
     tools = [p for p in sorted((BUILD / "tools" / arch).glob("kr*")) if p.is_file()]
-    recipe = sorted(p for p in (TOP / "images").rglob("*") if p.is_file())
+    recipe = sorted(p for p in (TOP / "images").rglob("*") if p.is_file()) + sorted((TOP / "tools").glob("*/*.[18]"))
     recipe += [CACHE / arch / "tools/list", CACHE / arch / "cloud/release", CACHE / arch / kernel / "release"]
     recipe += tools + (sorted(p for p in pathlib.Path(extra).rglob("*") if p.is_file()) if extra else [])
     key = hashlib.sha256()

@@ -138,9 +138,12 @@ def test_every_reason_is_explained():
         names = [line[len(prefix):].split(",")[0] for line in (TOP / table).read_text().splitlines()
                  if line.startswith(prefix)]
         assert len(names) > 20
+        every = json.loads(kr("explain", "--json", "").stdout)
+        assert all(every[name]["meaning"] and every[name]["advice"] for name in names)
         for name in (names[0], names[-1]):
-            run = kr("explain", name)
-            assert run.returncode == 0 and run.stdout.startswith(name) and "advice" in run.stdout
+            for spelt in (name, prefix[-2:] + name.lower()):
+                run = kr("explain", spelt)
+                assert run.returncode == 0 and run.stdout.startswith(name + "\n") and "advice:" in run.stdout
     assert kr("explain", "no such thing").returncode == 1
     found = json.loads(kr("explain", "--json", "bridge").stdout)
     assert "NO_BRIDGE" in found

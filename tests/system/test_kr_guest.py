@@ -77,6 +77,9 @@ def test_the_machine_is_described(dom0, nothing_is_left):
     assert info["extra"] == "-krypton" and info["cpus"] == 2
     assert 0 < info["free_mib"] < info["memory_mib"]
     assert "Krypton" in dom0.ok("kr dmesg")
+    # A reason of each table, and the manuals.
+    assert "meaning:" in dom0.ok("kr explain NAME_TAKEN") and "from:    hypervisor" in dom0.ok("kr explain R_NO_SUCH_DOMAIN")
+    assert "create" in dom0.ok("man kr") and "rename-restart" in dom0.ok("man kr-supervisor")
 
 
 def test_a_guest_lives_from_create_to_destroy(dom0, nothing_is_left):
