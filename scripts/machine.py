@@ -182,6 +182,9 @@ def run_root(arch, folder):
     (folder / "usr/sbin").mkdir(parents=True, exist_ok=True)
     for program in RUN_PROGRAMS:
         shutil.copy(BUILD / "tools" / arch / program, folder / "usr/sbin" / program)
+    for name in ("debian12.cfg", "etc/run"):
+        path = folder / name
+        path.write_text(path.read_text().replace(DISK["x86_64"], DISK[arch]))
     if debian(arch).exists():
         (folder / "guest/debian").mkdir(parents=True)
         for name in ("vmlinuz", "initrd"):
@@ -194,6 +197,10 @@ def run_image(arch, kernel):
     run_root(arch, folder)
     return dom0_image(arch, kernel, str(folder))
 
+
+# A Machine's disk: AHCI, virtio-mmio. What dom0 must load for it.
+DISK = {"arm64": "/dev/vda", "x86_64": "/dev/sda"}
+DISK_MODULES = {"arm64": ["virtio_mmio", "virtio_blk"], "x86_64": ["ahci", "sd_mod"]}
 
 # What the emulator needs for a PVH hypervisor; the rest of the model is as it is.
 X86_CPU = "EPYC,+svm,+npt,-monitor,-rdtscp"
@@ -211,7 +218,7 @@ class Machine:
     bytes or path} put in memory besides. icount: count instructions instead of time
     (deterministic, one thread).
     x86_64: plain: without a tree, dom0's kernel and initrd as the only modules, as users of Xen give them.
-    iommu: whether there is one; None is yes if a dom0 needs it. disk: a raw image behind AHCI, or None.
+    iommu: whether there is one; None is yes if a dom0 needs it. disk: a raw image, or None; Linux calls it DISK[arch].
     network: an e1000e card on QEMU's user network, where the host is 10.0.2.2 and the guest 10.0.2.15.
     """
 
@@ -313,11 +320,14 @@ class Machine:
     # ---- the command line -------------------------------------------------------------------
 
     def _devices(self):
-        """A PC's: the IOMMU comes first, to see the others."""
-        arguments = ["-device", "amd-iommu"] if self.iommu else []
+        """A PC's IOMMU comes first, to see the others."""
+        x86 = self.arch == "x86_64"
+        arguments = ["-device", "amd-iommu"] if self.iommu and x86 else []
         if self.disk:
-            arguments += ["-drive", "file=%s,format=raw,if=none,id=disk" % self.disk,
-                          "-device", "ide-hd,drive=disk,bus=ide.0"]
+            arguments += ["-drive", "file=%s,format=raw,if=none,id=disk" % self.disk]
+            # iommu_platform: Linux translates addresses for a virtio device only then, and pages of guests, which dom0 has mapped, need it.
+            arguments += ["-device", "ide-hd,drive=disk,bus=ide.0"] if x86 else [
+                "-global", "virtio-mmio.force-legacy=off", "-device", "virtio-blk-device,drive=disk,iommu_platform=on"]
         if self.network:
             arguments += ["-netdev", "user,id=net", "-device", "e1000e,netdev=net"]
         return arguments
@@ -330,8 +340,7 @@ class Machine:
                    "-smp", str(self.cpus), "-m", "%dM" % self.memory, "-display", "none",
                    "-no-reboot", "-nic", "none"]
         # More than 2 CPUs on few host CPUs: ticket locks convoy unless QEMU takes turns.
-        if self.arch == "x86_64":
-            command += self._devices()
+        command += self._devices()
         # Not with SVM: after VMRUN with an injected interrupt QEMU 7.2 delivers that once more, whatever RFLAGS.IF
         # says, when it turns to another CPU before the guest exits.
         single = self.icount or (self.cpus > 2 and self.arch == "arm64")

@@ -28,7 +28,9 @@ def dom0(request, tmp_path_factory):
     (folder / "guest").mkdir()
     for name, kernel in dict({what: SCHED_OP[arch](*call) for what, call in ENDS.items()}, sleeps=SLEEPS[arch]).items():
         (folder / "guest" / name).write_bytes(kernel)
-    with Dom0("krypton", "kr-guest-" + arch, arch=arch, extra=str(folder)) as machine:
+    disk = tmp_path_factory.mktemp("disk") / "disk"
+    disk.write_bytes(bytes(4 << 20))
+    with Dom0("krypton", "kr-guest-" + arch, arch=arch, extra=str(folder), disk=disk) as machine:
         yield machine
 
 
@@ -299,6 +301,22 @@ def test_devices_come_and_go(dom0, guest, nothing_is_left):
     dom0.ok("inside g '[ ! -e /sys/block/xvdb ] && [ ! -e /sys/class/net/eth0 ]'")
     assert kr(dom0, "block-list g")["devices"] == [] and kr(dom0, "network-list g")["devices"] == []
     dom0.ok("rm /tmp/extra.img")
+
+
+@pytest.mark.first("arm64")
+def test_a_disk_may_be_dom0s_own(dom0, guest, nothing_is_left):
+    """Its DMA goes to and from pages of the guest, which dom0 has mapped."""
+    disk = machines.DISK[dom0.machine.arch]
+    dom0.ok("modprobe -a %s; until_true 60 [ -b %s ]; dd if=/dev/urandom of=/tmp/random bs=64k count=16 2>/dev/null; "
+            "dd if=/tmp/random of=%s bs=64k 2>/dev/null; sync; kr block-attach g %s,raw,xvdb,w"
+            % (" ".join(machines.DISK_MODULES[dom0.machine.arch]), disk, disk, disk), 120)
+    written = dom0.ok("md5sum </tmp/random").strip()
+    assert re.fullmatch(r"\w{32}  -", written)
+    dom0.ok("inside g 'for i in $(seq 300); do [ -b /dev/xvdb ] && break; usleep 100000; done; "
+            "dd if=/dev/xvdb of=/tmp/copy bs=64k count=16 2>/dev/null; [ \"$(md5sum </tmp/copy)\" = \"%s\" ]'" % written, 90)
+    dom0.ok("inside g 'dd if=/tmp/copy of=/dev/xvdb bs=64k seek=16 2>/dev/null; sync; rm /tmp/copy'; kr block-detach g xvdb; "
+            "echo 3 >/proc/sys/vm/drop_caches", 90)
+    assert dom0.ok("dd if=%s bs=64k skip=16 count=16 2>/dev/null | md5sum; rm /tmp/random" % disk).strip() == written
 
 
 SCRIPT = """#!/bin/sh
