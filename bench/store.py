@@ -34,7 +34,7 @@ class Connection:
         self.client = store.socket()
         self.client.write(self.home.decode() + "/key", "0")
         self.client.watch(self.home.decode(), "token")
-        self.client.drain(0.001)
+        self.client.drain()
 
     def put(self, data):
         self.client.sock.sendall(data)
