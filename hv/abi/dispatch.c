@@ -32,6 +32,7 @@ static hypercall_fn *const handlers[64] = {
 	[__HYPERVISOR_hvm_op] = abi_hvm_op,
 	[__HYPERVISOR_sysctl] = abi_sysctl,
 	[__HYPERVISOR_domctl] = abi_domctl,
+	[HYPERCALL_FILL] = abi_fill,
 	[HYPERCALL_REASON] = abi_reason,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Families of one or two operations: vm_assist, physdev (what there is of it is the architecture's), and reading back a reason. */
+/* Families of one or two operations: vm_assist, physdev (what there is of it is the architecture's), filling a domain, and reading back a reason. */
 #include <hv/hypercall.h>
 
 #include <arch/vcpu.h>
@@ -9,6 +9,7 @@
 #include <xen/physdev.h>
 
 _Static_assert(KRYPTON_HYPERCALL_REASON == HYPERCALL_REASON, "public/krypton.h");
+_Static_assert(KRYPTON_HYPERCALL_FILL == HYPERCALL_FILL, "public/krypton.h");
 _Static_assert(sizeof(struct krypton_refusal) == 256, "public/krypton.h");
 
 int64_t abi_vm_assist(struct vcpu *v, uint64_t *a)
@@ -28,6 +29,14 @@ int64_t abi_vm_assist(struct vcpu *v, uint64_t *a)
 int64_t abi_physdev_op(struct vcpu *v, uint64_t *a)
 {
 	return arch_physdev_op(v, (uint32_t)a[0], gva(a[1]));
+}
+
+int64_t abi_fill(struct vcpu *v, uint64_t *a)
+{
+	struct domain *d;
+	int err = memory_find_domain(v, (domid_t)a[0], &d);
+
+	return err ? err : guest_fill(v, d, gpa(a[1]), gva(a[2]), a[3]);
 }
 
 int64_t abi_reason(struct vcpu *v, uint64_t *a)

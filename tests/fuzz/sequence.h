@@ -328,6 +328,13 @@ static void op_memory(struct vcpu *v)
 	} a;
 	uint8_t n = u8();
 	uint32_t cmd = n < 250 ? cmds[n % ARRAY_SIZE(cmds)] : raw(2);
+
+	if (n >= 240 && n < 250) {
+		uint64_t to = some_address(), from = some_address();
+
+		(void)sim_hypercall(v, HYPERCALL_FILL, some_domain(), to, from, raw(n % 4 + 1));
+		return;
+	}
 	uint64_t list = sim_arg(v).a + offsetof(__typeof__(a), list);
 
 	memset(&a, 0, sizeof(a));

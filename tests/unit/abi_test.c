@@ -29,7 +29,7 @@ static void boot(void)
 
 static void unknown_numbers_are_enosys(void **state)
 {
-	static const uint64_t numbers[] = { 0, 8, 31, 47, 55, 62, 64, 1000, ~0ull };
+	static const uint64_t numbers[] = { 0, 8, 31, 47, 55, 61, 64, 1000, ~0ull };
 
 	boot();
 	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -495,6 +495,145 @@ static void assists_switch_on_and_off(void **state)
 	sim_end_machine();
 }
 
+/* ---- filling a domain ------------------------------------------------------------------------------ */
+
+#define PAGES 64u
+#define BYTES (PAGES * PAGE_SIZE)
+
+static struct vcpu *filler; /* of a domain with PAGES of memory, as its target has */
+static struct domain *target;
+
+static void boot_fill(uint32_t roles, uint64_t seed)
+{
+	struct domain_config cfg = sim_small;
+
+	sim_boot(1, MEMORY, seed);
+	cfg.max_frames = 2 * PAGES;
+	cfg.roles = roles;
+	filler = sim_domain_cfg(&cfg, PAGES)->vcpu[0];
+	cfg.roles = 0;
+	target = sim_domain_cfg(&cfg, PAGES);
+}
+
+/* Nobody holds what was filled, nor what it was filled from. */
+static void end_fill(void)
+{
+	for (uint64_t g = 0; g < PAGES; g++) {
+		struct p2m_entry e = p2m_lookup(target, gfn(g));
+
+		if (p2m_type_is_ram(e.type))
+			assert_int_equal(frame_of(e.mfn)->refs, 1);
+		assert_int_equal(frame_of(p2m_lookup(filler->domain, gfn(g)).mfn)->refs, 1);
+	}
+	sim_end_machine();
+}
+
+static int64_t fill(uint64_t to, uint64_t from, uint64_t n)
+{
+	return sim_hypercall(filler, KRYPTON_HYPERCALL_FILL, target->id, to, from, n);
+}
+
+static void what_is_filled_is_exactly_what_was_given(void **state)
+{
+	static uint8_t model[BYTES], source[BYTES], got[BYTES];
+
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		boot_fill(ROLE_CONTROL, seed);
+		memset(model, 0, sizeof(model));
+		for (unsigned i = 0; i < BYTES; i++)
+			source[i] = (uint8_t)sim_random(256);
+		assert_true(sim_poke(filler, gva(0), source, BYTES));
+		for (unsigned i = 0; i < 200; i++) {
+			uint64_t n = sim_random(i % 4 ? 3 * PAGE_SIZE : BYTES) + 1;
+			uint64_t to = sim_random(BYTES - n + 1), from = sim_random(BYTES - n + 1);
+			int64_t done;
+
+			if (i % 2) { /* whole pages */
+				to &= PAGE_MASK;
+				from &= PAGE_MASK;
+			}
+			done = fill(to, from, n);
+			assert_in_range(done, 1, n);
+			assert_true(done == (int64_t)n || done <= 32 * PAGE_SIZE);
+			memcpy(model + to, source + from, (size_t)done);
+		}
+		assert_int_equal(guest_phys_read(target, got, gpa(0), BYTES), 0);
+		assert_memory_equal(got, model, BYTES);
+		end_fill();
+	}
+}
+
+static void filling_stops_before_what_it_cannot_reach(void **state)
+{
+	boot_fill(ROLE_CONTROL, 1);
+	assert_int_equal(domain_depopulate(target, gfn(5), 0), 0);
+	assert_int_equal(fill(4 << PAGE_SHIFT, 0, 2 * PAGE_SIZE), PAGE_SIZE);
+	assert_int_equal(fill(5 << PAGE_SHIFT, 0, PAGE_SIZE), -EINVAL);
+	assert_int_equal(filler->refusal.id, R_FILL_NO_RAM);
+	assert_int_equal(filler->refusal.object, 5);
+	assert_int_equal(fill((5 << PAGE_SHIFT) - 3, 0, ~0ull), 3);
+	/* The end of each memory, of each address space. */
+	assert_int_equal(fill(BYTES - 7, 0, 100), 7);
+	assert_int_equal(fill(BYTES, 0, 100), -EINVAL);
+	assert_int_equal(fill(~0ull, 0, ~0ull), -EINVAL);
+	assert_int_equal(fill(0, BYTES - 7, 100), 7);
+	assert_int_equal(fill(0, BYTES, 100), -EFAULT);
+	assert_int_equal(filler->refusal.id, R_BAD_GUEST_ADDRESS);
+	assert_int_equal(filler->refusal.object, BYTES);
+	assert_int_equal(fill(0, ~0ull, ~0ull), -EFAULT);
+	assert_int_equal(fill(0, WILD, 1), -EFAULT);
+	/* Nothing is never refused. */
+	assert_int_equal(fill(~0ull, WILD, 0), 0);
+	end_fill();
+}
+
+static void only_writable_ram_of_its_own_is_filled(void **state)
+{
+	struct p2m_entry e;
+
+	boot_fill(ROLE_CONTROL, 1);
+	e = p2m_lookup(target, gfn(3));
+	assert_int_equal(p2m_change(target, gfn(3), e.mfn, 0, P2M_RAM_RO), 0);
+	assert_int_equal(fill(2 << PAGE_SHIFT, 0, 2 * PAGE_SIZE), PAGE_SIZE);
+	assert_int_equal(fill(3 << PAGE_SHIFT, 0, 1), -EINVAL);
+	/* The hypervisor's own, shown to it; a frame of the caller's; registers. */
+	assert_int_equal(sim_add_to_physmap(target->vcpu[0], XENMAPSPACE_shared_info, 0, 70), 0);
+	assert_int_equal(fill(70 << PAGE_SHIFT, 0, 1), -EINVAL);
+	assert_int_equal(p2m_get_frame(filler->domain, gfn(9), true, &e.mfn), 0);
+	assert_int_equal(p2m_change(target, gfn(71), e.mfn, 0, P2M_FOREIGN), 0);
+	assert_int_equal(fill(71 << PAGE_SHIFT, 0, 1), -EINVAL);
+	assert_int_equal(p2m_change(target, gfn(72), mfn(9), 0, P2M_MMIO_DIRECT), 0);
+	assert_int_equal(fill(72 << PAGE_SHIFT, 0, 1), -EINVAL);
+	assert_int_equal(filler->refusal.id, R_FILL_NO_RAM);
+	assert_int_equal(p2m_remove(target, gfn(71), 0), 0);
+	end_fill();
+}
+
+static void only_who_manages_a_domain_fills_it(void **state)
+{
+	boot_fill(0, 1);
+	assert_int_equal(fill(0, 0, PAGE_SIZE), -EPERM);
+	/* Everybody manages itself: a page onto itself, and overlapping. */
+	target = filler->domain;
+	assert_int_equal(fill(PAGE_SIZE, PAGE_SIZE, PAGE_SIZE), PAGE_SIZE);
+	assert_int_equal(fill(1, 0, PAGE_SIZE), PAGE_SIZE);
+	assert_int_equal(sim_hypercall(filler, KRYPTON_HYPERCALL_FILL, 4711, 0, 0, 1), -ESRCH);
+	assert_int_equal(filler->refusal.id, R_NO_SUCH_DOMAIN);
+	end_fill();
+}
+
+static void a_domain_that_dies_is_not_filled(void **state)
+{
+	boot_fill(ROLE_CONTROL, 1);
+	assert_int_equal(fill(0, 0, 1), 1);
+	domid_t id = target->id;
+
+	sim_end(target);
+	assert_int_equal(sim_hypercall(filler, KRYPTON_HYPERCALL_FILL, id, 0, 0, 1), -ESRCH);
+	target = filler->domain;
+	end_fill();
+}
+
 /* ---- multicall ----------------------------------------------------------------------------------- */
 
 static void multicall_runs_each_and_does_not_nest(void **state)
@@ -541,6 +680,11 @@ int main(void)
 		cmocka_unit_test(parameters_are_read_by_all_and_set_by_managers_once),
 		cmocka_unit_test(wall_clock_reaches_every_domain),
 		cmocka_unit_test(assists_switch_on_and_off),
+		cmocka_unit_test(what_is_filled_is_exactly_what_was_given),
+		cmocka_unit_test(filling_stops_before_what_it_cannot_reach),
+		cmocka_unit_test(only_writable_ram_of_its_own_is_filled),
+		cmocka_unit_test(only_who_manages_a_domain_fills_it),
+		cmocka_unit_test(a_domain_that_dies_is_not_filled),
 		cmocka_unit_test(multicall_runs_each_and_does_not_nest),
 	};
 

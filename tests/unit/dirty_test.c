@@ -5,6 +5,7 @@
 #include <arch/memory.h>
 #include <hv/control.h>
 #include <hv/guest.h>
+#include <hv/hypercall.h>
 #include <hv/p2m.h>
 #include <xen/domctl.h>
 #include <xen/version.h>
@@ -109,6 +110,25 @@ static void a_write_is_logged_until_it_is_cleaned(void **state)
 		assert_int_equal(dirty(CLEAN, 700, &has), 1);
 		assert_true(has);
 		assert_int_equal(dirty(CLEAN, 700, &has), 0);
+		end();
+	}
+}
+
+static void what_a_toolstack_fills_is_logged(void **state)
+{
+	bool has;
+
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		boot(1, seed);
+		assert_int_equal(shadow(ENABLE, 0), 0);
+		for (unsigned twice = 0; twice < 2; twice++) {
+			assert_int_equal(sim_hypercall(v0, HYPERCALL_FILL, guest->id,
+						       (700ull << PAGE_SHIFT) - 1,
+						       9ull << PAGE_SHIFT, 2),
+					 2);
+			assert_int_equal(dirty(CLEAN, 700, &has), 2);
+			assert_true(has);
+		}
 		end();
 	}
 }
@@ -405,6 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_dirty_at_first),
 		cmocka_unit_test(a_write_is_logged_until_it_is_cleaned),
+		cmocka_unit_test(what_a_toolstack_fills_is_logged),
 		cmocka_unit_test(a_fault_makes_one_page_writable),
 		cmocka_unit_test(a_superpage_that_cannot_be_split_is_dirty_whole),
 		cmocka_unit_test(what_others_hold_stays_dirty),

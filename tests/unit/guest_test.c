@@ -314,6 +314,35 @@ static void copy_never_reaches_a_frame_of_others(void **state)
 	}
 }
 
+/* ---- from one domain to another ------------------------------------------------------------------------ */
+
+/* The same as above by guest_fill(), whose guess of a frame is put to the test by the page before it. */
+static void fill_all_the_time(void *arg)
+{
+	const uint64_t x[2] = { 0x1111111111111111, 0x1111111111111111 };
+
+	sim_check(guest_write(v, at(3, PAGE_SIZE - 8), x, sizeof(x)) == 0);
+	while (!read_once(&done_changing)) {
+		int64_t n = guest_fill(v, d, gpa(at(8, PAGE_SIZE - 8).a), at(3, PAGE_SIZE - 8), 16);
+
+		sim_check(n == 8 || n == 16);
+		sim_switch_point();
+	}
+}
+
+static void fill_never_reaches_a_frame_of_others(void **state)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		boot(seed);
+		sim_as(NULL);
+		done_changing = false;
+		sim_on_cpu(0, take_away, NULL);
+		sim_on_cpu(1, fill_all_the_time, NULL);
+		sim_run(NULL, NULL);
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +357,7 @@ int main(void)
 		cmocka_unit_test(pins_want_writable_own_ram),
 		cmocka_unit_test(door_never_sees_a_break),
 		cmocka_unit_test(copy_never_reaches_a_frame_of_others),
+		cmocka_unit_test(fill_never_reaches_a_frame_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "lib/gnttab/grants.h"
 #include "lib/hcall/hcall.h"
 #include <hv/guest.h>
+#include <hv/hypercall.h>
 #include <errno.h>
 #include <string.h>
 
@@ -37,12 +38,16 @@ static bool inproc_translate(struct vcpu *v, gva_t va, bool write, gpa_t *pa)
 	return true;
 }
 
+static bool inproc_xen; /* Krypton's own calls do not exist but for the reason */
+
 static long sim_op(struct hcall *h, unsigned op, const uint64_t arg[5], unsigned nr_args)
 {
 	const gva_t at = gva((uintptr_t)window);
 	uint64_t a[6] = { arg[0], arg[1], arg[2], arg[3], arg[4] };
 	long ret;
 
+	if (inproc_xen && op == HYPERCALL_FILL)
+		return -ENOSYS;
 	sim_check(sim_guest_write(inproc_vcpu, at, window, sizeof(window)));
 	ret = (long)sim_hypercall6(inproc_vcpu, op, a);
 	sim_check(sim_guest_read(inproc_vcpu, at, window, sizeof(window)));
@@ -68,7 +73,7 @@ static void sim_free(struct hcall *h, void *buffer)
 		window_used = 0;
 }
 
-static const struct hcall_ops sim_ops = { sim_op, sim_buffer, sim_free, NULL };
+static const struct hcall_ops sim_ops = { sim_op, sim_buffer, sim_free, NULL, NULL };
 
 /* ---- foreign memory ------------------------------------------------------------------------------------ */
 

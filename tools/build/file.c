@@ -67,6 +67,8 @@ static bool map_all(int fd, const char *path, const char *what, size_t size, str
 
 	if (data == MAP_FAILED)
 		return read_all(fd, path, what, size, b, f);
+	/* Read once, from its beginning to its end: more is read ahead, and Linux need not note what was used. */
+	(void)madvise(data, size, MADV_SEQUENTIAL);
 	if (pread(fd, data, head, 0) != (ssize_t)head) {
 		munmap(data, size);
 		return fault_set(f, F_KERNEL_TRUNCATED, "%s: the %s became shorter", path, what);

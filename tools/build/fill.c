@@ -105,16 +105,22 @@ static bool copy(struct filling *x, const char *what, uint64_t at, const uint8_t
 	return true;
 }
 
+static bool filled(struct filling *x, const struct build_piece *p, int err)
+{
+	if (err == -EFAULT)
+		return fault_set(x->f, F_KERNEL_TRUNCATED, "the file of the %s became shorter",
+				 p->what);
+	return err == 0 || hypervisor_fault(x->h, err, p->what, x->f);
+}
+
+/* From here, where the hypervisor has no call for it. */
 static bool copy_piece(struct filling *x, const struct build_piece *p)
 {
 	size_t done = 0;
 	int err = fmem_fill(x->m, x->domid, p->at.start, p->data, p->file_size);
 
-	if (err == -EFAULT)
-		return fault_set(x->f, F_KERNEL_TRUNCATED, "the file of the %s became shorter",
-				 p->what);
 	if (err != -EOPNOTSUPP)
-		return err == 0 || hypervisor_fault(x->h, err, p->what, x->f);
+		return filled(x, p, err);
 	while (done < p->file_size) {
 		size_t room = (size_t)BATCH * BUILD_PAGE - (p->at.start + done) % BUILD_PAGE;
 		size_t n = p->file_size - done < room ? p->file_size - done : room;
@@ -143,6 +149,15 @@ static bool populate_shared(struct filling *x, uint64_t gfn, const char *what)
 	return done == 1 || hypervisor_fault(x->h, done < 0 ? (int)done : -ENOMEM, what, x->f);
 }
 
+static bool fill_piece(struct filling *x, const struct build_plan *plan, const struct build_piece *p)
+{
+	int err = hcall_fill(x->h, x->domid, p->at.start, p->data, p->file_size);
+
+	if (err != -EOPNOTSUPP)
+		return filled(x, p, err);
+	return copy_piece(x, p) && (plan->arch != BUILD_ARM64 || clean_piece(x, p));
+}
+
 bool build_fill(struct hcall *h, struct fmem *m, uint16_t domid, const struct build_plan *plan,
 		struct fault *f)
 {
@@ -152,11 +167,8 @@ bool build_fill(struct hcall *h, struct fmem *m, uint16_t domid, const struct bu
 	    !populate_shared(&x, plan->console_gfn, "the console's page") ||
 	    !populate_shared(&x, plan->store_gfn, "the store's page"))
 		return false;
-	for (uint32_t i = 0; i < plan->nr_pieces; i++) {
-		if (!copy_piece(&x, &plan->piece[i]))
+	for (uint32_t i = 0; i < plan->nr_pieces; i++)
+		if (!fill_piece(&x, plan, &plan->piece[i]))
 			return false;
-		if (plan->arch == BUILD_ARM64 && !clean_piece(&x, &plan->piece[i]))
-			return false;
-	}
 	return true;
 }

@@ -152,6 +152,11 @@ void arch_clean_dcache(const void *va, size_t n) {}
 
 void arch_clean_invalidate_dcache(const void *va, size_t n) {}
 
+void arch_copy_page(void *dst, const void *src)
+{
+	copy_racing(dst, src, PAGE_SIZE);
+}
+
 /* ---- entries ----------------------------------------------------------------------------------- */
 
 enum { KIND_TABLE = 4, KIND_LEAF = 8, KIND_SOFT = 12 };

@@ -16,6 +16,7 @@
 #include <arch/memory.h>
 #include <hv/domain.h>
 #include <hv/reason.h>
+#include <hv/softirq.h>
 
 /* The byte at `va` and the frame it is in, held; NULL: not mapped, not permitted or not its own. */
 static ALWAYS_INLINE char *page_begin(struct vcpu *v, gva_t va, bool write, mfn_t *m)
@@ -77,39 +78,20 @@ static ALWAYS_INLINE size_t in_page(uint64_t a, size_t len)
 }
 
 /* What is not in one page, or failed at first. */
-static NOINLINE int read_pages(struct vcpu *v, char *dst, gva_t src, size_t len)
+static NOINLINE int by_pages(struct vcpu *v, gva_t va, char *ours, size_t len, bool write)
 {
 	mfn_t m;
 
 	while (len) {
-		size_t n = in_page(src.a, len);
-		char *from = page_begin_surely(v, src, false, &m);
+		size_t n = in_page(va.a, len);
+		char *p = page_begin_surely(v, va, write, &m);
 
-		if (!from)
-			return refuse(R_BAD_GUEST_ADDRESS, src.a, 0, len);
-		copy(dst, from, n);
-		page_end(from, m);
-		dst += n;
-		src = gva_add(src, n);
-		len -= n;
-	}
-	return 0;
-}
-
-static NOINLINE int write_pages(struct vcpu *v, gva_t dst, const char *src, size_t len)
-{
-	mfn_t m;
-
-	while (len) {
-		size_t n = in_page(dst.a, len);
-		char *to = page_begin_surely(v, dst, true, &m);
-
-		if (!to)
-			return refuse(R_BAD_GUEST_ADDRESS, dst.a, 0, len);
-		copy(to, src, n);
-		page_end(to, m);
-		src += n;
-		dst = gva_add(dst, n);
+		if (!p)
+			return refuse(R_BAD_GUEST_ADDRESS, va.a, 0, len);
+		copy(write ? p : ours, write ? ours : p, n);
+		page_end(p, m);
+		ours += n;
+		va = gva_add(va, n);
 		len -= n;
 	}
 	return 0;
@@ -121,10 +103,10 @@ int guest_read(struct vcpu *v, void *dst, gva_t src, size_t len)
 	mfn_t m;
 
 	if (unlikely(len > PAGE_SIZE - (src.a & (PAGE_SIZE - 1))))
-		return read_pages(v, dst, src, len);
+		return by_pages(v, src, dst, len, false);
 	from = page_begin(v, src, false, &m);
 	if (unlikely(!from))
-		return read_pages(v, dst, src, len);
+		return by_pages(v, src, dst, len, false);
 	copy(dst, from, len);
 	page_end(from, m);
 	return 0;
@@ -136,10 +118,10 @@ int guest_write(struct vcpu *v, gva_t dst, const void *src, size_t len)
 	mfn_t m;
 
 	if (unlikely(len > PAGE_SIZE - (dst.a & (PAGE_SIZE - 1))))
-		return write_pages(v, dst, src, len);
+		return by_pages(v, dst, (char *)(uintptr_t)src, len, true);
 	to = page_begin(v, dst, true, &m);
 	if (unlikely(!to))
-		return write_pages(v, dst, src, len);
+		return by_pages(v, dst, (char *)(uintptr_t)src, len, true);
 	copy(to, src, len);
 	page_end(to, m);
 	return 0;
@@ -183,44 +165,102 @@ int guest_hold(struct vcpu *v, gva_t va, mfn_t *m)
 
 /* ---- by guest physical address --------------------------------------------------------------- */
 
-int guest_phys_read(struct domain *d, void *dst, gpa_t src, size_t len)
+static int phys(struct domain *d, gpa_t at, char *ours, size_t len, bool write)
 {
 	while (len) {
-		size_t n = in_page(src.a, len);
-		char *va;
+		size_t n = in_page(at.a, len);
+		char *p;
 		mfn_t m;
 		int err;
 
-		err = p2m_get_frame(d, gpa_to_gfn(src), false, &m);
+		err = p2m_get_frame(d, gpa_to_gfn(at), write, &m);
 		if (err)
 			return err;
-		va = arch_frame_map(m);
-		copy(dst, va + (src.a & (PAGE_SIZE - 1)), n);
-		page_end(va, m);
-		dst = (char *)dst + n;
-		src = gpa_add(src, n);
+		p = (char *)arch_frame_map(m) + (at.a & (PAGE_SIZE - 1));
+		copy(write ? p : ours, write ? ours : p, n);
+		page_end(p, m);
+		ours += n;
+		at = gpa_add(at, n);
 		len -= n;
 	}
 	return 0;
 }
 
+int guest_phys_read(struct domain *d, void *dst, gpa_t src, size_t len)
+{
+	return phys(d, src, dst, len, false);
+}
+
 int guest_phys_write(struct domain *d, gpa_t dst, const void *src, size_t len)
 {
-	while (len) {
-		size_t n = in_page(dst.a, len);
-		char *va;
-		mfn_t m;
-		int err;
+	return phys(d, dst, (char *)(uintptr_t)src, len, true);
+}
 
-		err = p2m_get_frame(d, gpa_to_gfn(dst), true, &m);
-		if (err)
-			return err;
-		va = arch_frame_map(m);
-		copy(va + (dst.a & (PAGE_SIZE - 1)), src, n);
-		page_end(va, m);
-		src = (const char *)src + n;
-		dst = gpa_add(dst, n);
-		len -= n;
+/* ---- from one domain to another ---------------------------------------------------------------- */
+
+#define FILL_STEP ((uint64_t)32 << PAGE_SHIFT)
+
+/*
+ * As p2m_get_frame() for writing. It is probably `guess`, of which a reference is taken before the only look: of what is RAM_RW then, the log of writes
+ * has the bit, or sees that reference.
+ */
+static int target_get(struct domain *d, gfn_t g, mfn_t guess, mfn_t *m)
+{
+	struct p2m_entry e;
+
+	if (frame_get(guess, d)) {
+		e = p2m_lookup(d, g);
+		if (mfn_eq(e.mfn, guess) && e.type == P2M_RAM_RW) {
+			*m = guess;
+			return 0;
+		}
+		frame_put(guess);
 	}
-	return 0;
+	return p2m_get_frame(d, g, true, m) ? refuse(R_FILL_NO_RAM, g.n, 0, d->id) : 0;
+}
+
+/* What lies in one page on both sides. *target: a guess, and then the truth. */
+static int fill_piece(struct vcpu *v, struct domain *d, gpa_t dst, gva_t src, size_t n,
+		      mfn_t *target)
+{
+	mfn_t source;
+	char *from = page_begin_surely(v, src, false, &source), *to;
+	int err;
+
+	if (!from)
+		return refuse(R_BAD_GUEST_ADDRESS, src.a, 0, n);
+	err = target_get(d, gpa_to_gfn(dst), *target, target);
+	if (!err) {
+		to = (char *)arch_frame_map(*target) + (dst.a & (PAGE_SIZE - 1));
+		if (n == PAGE_SIZE) {
+			arch_copy_page(to, from);
+		} else {
+			copy_racing(to, from, n);
+			arch_clean_invalidate_dcache(to, n);
+		}
+		page_end(to, *target);
+	}
+	page_end(from, source);
+	return err;
+}
+
+int64_t guest_fill(struct vcpu *v, struct domain *d, gpa_t dst, gva_t src, uint64_t len)
+{
+	uint64_t done = 0, step = MIN(len, FILL_STEP);
+	mfn_t target = INVALID_MFN;
+	int err = 0;
+
+	while (done < step && !(done && softirq_pending())) {
+		size_t n = in_page(dst.a, in_page(src.a, (size_t)(step - done)));
+
+		err = fill_piece(v, d, dst, src, n, &target);
+		if (err)
+			break;
+		dst = gpa_add(dst, n);
+		src = gva_add(src, n);
+		done += n;
+		if (!(dst.a & (PAGE_SIZE - 1)))
+			target = mfn_add(target, 1);
+	}
+	return done ? (int64_t)done : err;
 }

@@ -61,5 +61,7 @@ MUST_USE bool arch_frame_table_extend(mfn_t m, uint64_t n, mfn_t (*take)(void));
 /* Data cache: the guest may look at these bytes with caches off, or execute them. */
 void arch_clean_dcache(const void *va, size_t n);
 void arch_clean_invalidate_dcache(const void *va, size_t n);
+/* A page that a guest may write meanwhile; the copy is cleaned and invalidated as by arch_clean_invalidate_dcache(). */
+void arch_copy_page(void *dst, const void *src);
 
 #endif

@@ -38,6 +38,12 @@ MUST_USE int guest_fetch_bytes(struct vcpu *v, void *dst, gva_t at, size_t len);
 MUST_USE int guest_phys_read(struct domain *d, void *dst, gpa_t src, size_t len);
 MUST_USE int guest_phys_write(struct domain *d, gpa_t dst, const void *src, size_t len);
 
+/*
+ * From the memory of `v`, which must be the current vCPU, to RAM of `d`, and there out of the caches: one bounded step. How many bytes of
+ * `len` were copied, or, when it is none, R_BAD_GUEST_ADDRESS or R_FILL_NO_RAM. The caller has asked whether `v` may.
+ */
+MUST_USE int64_t guest_fill(struct vcpu *v, struct domain *d, gpa_t dst, gva_t src, uint64_t len);
+
 /* A frame that stays reachable. Zeroed: not pinned. */
 struct pin {
 	mfn_t mfn; /* meaningful while va is set */

@@ -17,6 +17,7 @@ struct domain;
 struct vcpu;
 
 #define HYPERCALL_ARGS   6u
+#define HYPERCALL_FILL   62u /* Krypton's own: copy into another domain */
 #define HYPERCALL_REASON 63u /* Krypton's own: read the last refusal */
 
 /* abi/dispatch.c. `a` points at HYPERCALL_ARGS values that may be rewritten. */
@@ -27,7 +28,7 @@ typedef int64_t hypercall_fn(struct vcpu *v, uint64_t *a);
 
 hypercall_fn abi_memory_op, abi_xen_version, abi_console_io, abi_grant_table_op, abi_vm_assist,
     abi_vcpu_op, abi_sched_op, abi_event_channel_op, abi_physdev_op, abi_hvm_op, abi_platform_op,
-    abi_multicall, abi_set_timer_op, abi_sysctl, abi_domctl, abi_reason;
+    abi_multicall, abi_set_timer_op, abi_sysctl, abi_domctl, abi_fill, abi_reason;
 
 /* Name each operation once in the log (option "hypercall_trace"). */
 extern bool hypercall_trace;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each operation is put into a buffer that the hypervisor can reach, called, and copied back. */
 #include "domctl.h"
+#include "../../../hv/include/public/krypton.h"
 #include <errno.h>
 #include <string.h>
 #include <xen/arch-x86/hvm/start_info.h>
@@ -271,4 +272,62 @@ int hcall_alloc_unbound(struct hcall *h, uint16_t domid, uint16_t remote, uint32
 
 	*port = a.port;
 	return err;
+}
+
+/* ---- contents ----------------------------------------------------------------------------------------- */
+
+#define FILL_STEP  (128u * 1024) /* made reachable at once */
+#define FILL_TRIES 8u            /* what was reachable may be taken away before the call */
+
+static long fill_call(struct hcall *h, uint16_t domid, uint64_t at, const void *data, size_t n)
+{
+	const uint64_t arg[5] = { domid, at, (uintptr_t)data, n };
+
+	return h->ops->call(h, KRYPTON_HYPERCALL_FILL, arg, 4);
+}
+
+/* A step from memory that is in the way of nobody: how many bytes, or an error. */
+static long fill_step(struct hcall *h, uint16_t domid, uint64_t at, const void *data, size_t n)
+{
+	long done = -EFAULT;
+
+	for (unsigned i = 0; i < FILL_TRIES && done == -EFAULT; i++) {
+		int err = h->ops->reach(h, data, n);
+
+		if (err)
+			return err;
+		done = fill_call(h, domid, at, data, n);
+	}
+	return done == -EFAULT ? -EOPNOTSUPP : done;
+}
+
+/* The same where only buffers can be reached. */
+static long fill_by_buffer(struct hcall *h, uint16_t domid, uint64_t at, const void *data, size_t n)
+{
+	size_t some = n < 4096 ? n : 4096;
+	void *buffer = h->ops->buffer(h, some);
+	long done = -ENOMEM;
+
+	if (buffer) {
+		memcpy(buffer, data, some);
+		done = fill_call(h, domid, at, buffer, some);
+	}
+	h->ops->free(h, buffer);
+	return done;
+}
+
+int hcall_fill(struct hcall *h, uint16_t domid, uint64_t at, const void *data, size_t n)
+{
+	const uint8_t *from = data;
+	long some;
+
+	for (size_t done = 0; done < n; done += (size_t)some) {
+		size_t step = n - done < FILL_STEP ? n - done : FILL_STEP;
+
+		some = h->ops->reach ? fill_step(h, domid, at + done, from + done, step)
+				     : fill_by_buffer(h, domid, at + done, from + done, step);
+		if (some <= 0)
+			return some == 0 || some == -ENOSYS ? -EOPNOTSUPP : (int)some;
+	}
+	return 0;
 }

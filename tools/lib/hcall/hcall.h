@@ -20,6 +20,11 @@ struct hcall_ops {
 	long (*call)(struct hcall *h, unsigned op, const uint64_t arg[5], unsigned nr_args);
 	void *(*buffer)(struct hcall *h, size_t size); /* zeroed; NULL: no memory */
 	void (*free)(struct hcall *h, void *buffer);
+	/*
+	 * Ordinary memory of the process, [p, p + n), can be reached for the moment, though it may be that of a file: 0 or a negative errno value, -EFAULT where the
+	 * file became shorter. NULL: only buffers can be reached.
+	 */
+	int (*reach)(struct hcall *h, const void *p, size_t n);
 	void (*close)(struct hcall *h);
 };
 

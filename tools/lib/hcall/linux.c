@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <xencall.h>
 #include <xentoollog.h>
 #include "hcall.h"
@@ -38,13 +39,30 @@ static void linux_free(struct hcall *h, void *buffer)
 		xencall_free_buffer(((struct linux_hcall *)h)->xen, buffer);
 }
 
+/*
+ * A page of each 64 KiB is asked for: with it, Linux maps those around it that it has in memory. (All of them by one call would cost several times as
+ * much.) What is still not there stops the hypervisor, and is then the first that is asked for.
+ */
+#define AROUND 65536u
+
+static int linux_reach(struct hcall *h, const void *p, size_t n)
+{
+	uintptr_t at = (uintptr_t)p & ~(uintptr_t)4095, end = (uintptr_t)p + n;
+
+	for (; at < end; at = (at | (AROUND - 1)) + 1)
+		if (madvise((void *)at, 1, MADV_POPULATE_READ) < 0)
+			return -errno;
+	return 0;
+}
+
 static void linux_close(struct hcall *h)
 {
 	xencall_close(((struct linux_hcall *)h)->xen);
 	free(h);
 }
 
-static const struct hcall_ops linux_ops = { linux_call, linux_buffer, linux_free, linux_close };
+static const struct hcall_ops linux_ops = { linux_call, linux_buffer, linux_free, linux_reach,
+					    linux_close };
 
 /* The library's own words on standard error, beside ours, would only confuse. */
 static void say_nothing(xentoollog_logger *logger, xentoollog_level level, int errnoval,

@@ -302,3 +302,8 @@ bool arch_frame_table_extend(mfn_t m, uint64_t n, mfn_t (*take)(void))
 void arch_clean_dcache(const void *va, size_t n) {}
 
 void arch_clean_invalidate_dcache(const void *va, size_t n) {}
+
+void arch_copy_page(void *dst, const void *src)
+{
+	copy_racing(dst, src, PAGE_SIZE);
+}
