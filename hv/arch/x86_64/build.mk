@@ -31,7 +31,8 @@ unit-tests += tests/unit/ioapic_test.c tests/unit/acpi_test.c tests/unit/specula
 unit-tests += tests/unit/clocks_test.c
 cflags-tests/unit/clocks_test.c := -Itests/unit/clocks -idirafter hv/arch/x86_64/include
 # Events and the emulator's surroundings, with the vCPU of x86-64 instead of the simulated machine's.
-unit-tests += tests/unit/hvm_test.c
+unit-tests += tests/unit/hvm_test.c tests/unit/events_test.c
+cflags-tests/unit/events_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm
 cflags-tests/unit/hvm_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm
 unit-tests += tests/unit/context_test.c tests/unit/control_vcpu_test.c
 cflags-tests/unit/context_test.c := -Ihv/arch/x86_64/include

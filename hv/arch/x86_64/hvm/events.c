@@ -51,6 +51,15 @@ void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error, uint64_t cr2)
 	hvm_work(v);
 }
 
+void hvm_event_replace(struct vcpu *v, const struct hvm_event *e)
+{
+	hvm->drop_pending(v);
+	v->arch.event_valid = e != NULL;
+	if (e)
+		v->arch.event = *e;
+	hvm_work(v);
+}
+
 void hvm_work(struct vcpu *v)
 {
 	(void)atomic_or(&v->arch.work, (uint32_t)WORK_OTHER);

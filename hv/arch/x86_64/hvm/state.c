@@ -269,16 +269,15 @@ static void tsc_load(struct domain *d, struct vcpu *v, uint64_t tsc)
 
 static void pending_load(struct vcpu *v, const cpu_record *r)
 {
-	v->arch.event_valid = r->pending_valid &&
-			      !hvm_event_repeats((uint8_t)r->pending_type, r->pending_vector);
-	v->arch.event = (struct hvm_event){
+	const struct hvm_event e = {
 		.vector = r->pending_vector,
 		.type = r->pending_type,
 		.has_error = r->pending_error_valid,
 		.error = r->error_code,
 		.cr2 = r->cr2,
 	};
-	hvm_work(v);
+
+	hvm_event_replace(v, r->pending_valid && !hvm_event_repeats(e.type, e.vector) ? &e : NULL);
 }
 
 static void state_load(struct vcpu *v, const cpu_record *r)

@@ -177,7 +177,7 @@ void hvm_started(struct vcpu *v)
 /* Reset, but the FPU and the APIC's identity and mode stay. */
 static void take_init(struct vcpu *v)
 {
-	v->arch.event_valid = false;
+	hvm_event_replace(v, NULL);
 	reset_state(v, 0);
 	vlapic_reset(v);
 	if (vcpu_events_pending(v)) /* an edge, which nobody would raise again */

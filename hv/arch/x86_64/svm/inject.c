@@ -82,6 +82,11 @@ bool svm_get_pending(struct vcpu *v, struct hvm_event *e)
 	return svm_event_pending(v);
 }
 
+void svm_drop_pending(struct vcpu *v)
+{
+	vmcb_of(v)->eventinj = 0;
+}
+
 bool svm_interruptible(struct vcpu *v)
 {
 	const struct vmcb *b = vmcb_of(v);

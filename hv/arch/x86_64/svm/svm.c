@@ -280,6 +280,7 @@ const struct hvm_ops svm_ops = {
 	.inject_interrupt = svm_inject_interrupt,
 	.event_pending = svm_event_pending,
 	.get_pending = svm_get_pending,
+	.drop_pending = svm_drop_pending,
 	.interruptible = svm_interruptible,
 	.port_exit = svm_port_exit,
 	.want_interrupt_window = svm_want_interrupt_window,

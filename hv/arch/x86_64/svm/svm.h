@@ -63,6 +63,7 @@ void svm_inject(struct vcpu *v, const struct hvm_event *e);
 void svm_event_cut_short(struct vcpu *v);
 bool svm_event_pending(struct vcpu *v);
 bool svm_get_pending(struct vcpu *v, struct hvm_event *e);
+void svm_drop_pending(struct vcpu *v);
 void svm_inject_nmi(struct vcpu *v);
 bool svm_nmi_open(struct vcpu *v);
 bool svm_interruptible(struct vcpu *v);

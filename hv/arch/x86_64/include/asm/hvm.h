@@ -112,6 +112,7 @@ struct hvm_ops {
 	bool (*event_pending)(struct vcpu *v);
 	/* That one. False: none is. Its cr2 is the vCPU's. */
 	bool (*get_pending)(struct vcpu *v, struct hvm_event *e);
+	void (*drop_pending)(struct vcpu *v); /* if one is */
 	/* The same of an NMI, while they are open: further ones are masked until its handler's IRET. */
 	void (*inject_nmi)(struct vcpu *v);
 	bool (*nmi_open)(struct vcpu *v);
@@ -195,6 +196,11 @@ void hvm_work(struct vcpu *v);
 void hvm_nmi(struct vcpu *v);
 /* Queue an exception; two that meet become #DF or the end, by the table of APM vol. 2, 8.2.9. */
 void hvm_exception(struct vcpu *v, uint8_t vector, int64_t error /* -1: none */, uint64_t cr2);
+/*
+ * The vCPU has another state, and `e` (NULL: nothing) to be told in it. What was on its way in the state before is forgotten: an entry that a softirq kept
+ * from happening leaves it behind. Its registers are in memory, or it is about to run.
+ */
+void hvm_event_replace(struct vcpu *v, const struct hvm_event *e);
 
 /* Make the page at `g` of `d` one of hypercalls (hvm/msr.c). R_GFN_NOT_RAM. */
 MUST_USE int hvm_fill_hypercall_page(struct domain *d, gfn_t g);
