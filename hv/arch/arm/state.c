@@ -116,6 +116,16 @@ static void gicr_load(struct domain *d, struct vcpu *v, const void *record)
 		arch_vcpu_raise_upcall(v);
 }
 
+/* The upcall is raised once more for a guest that has taken the interrupt and not looked at its events yet. */
+static void gicr_still(void *before, void *after)
+{
+	const uint8_t *b = &((struct krypton_state_arm_gicr *)before)->irq[GUEST_EVTCHN_PPI].flags;
+	uint8_t *a = &((struct krypton_state_arm_gicr *)after)->irq[GUEST_EVTCHN_PPI].flags;
+
+	if (*b & KRYPTON_ARM_IRQ_ACTIVE)
+		*a = (uint8_t)((*a & ~KRYPTON_ARM_IRQ_PENDING) | (*b & KRYPTON_ARM_IRQ_PENDING));
+}
+
 /* ---- registers ---------------------------------------------------------------------------------------- */
 
 #define CPU         KRYPTON_STATE_ARM_CPU
@@ -295,7 +305,7 @@ static const struct state_type type[] = {
 	{ RECORD(ID, id) },
 	{ RECORD(CLOCK, clock), .moving = true },
 	{ RECORD(GICD, gicd), .length_of = gicd_length },
-	{ RECORD(GICR, gicr), .per_vcpu = true },
+	{ RECORD(GICR, gicr), .per_vcpu = true, .still = gicr_still },
 	{ RECORD(CPU, cpu), .per_vcpu = true },
 	{ RECORD(FP, fp), .per_vcpu = true },
 	{ RECORD(TIMERS, timers), .per_vcpu = true, .moving = true },
