@@ -60,8 +60,8 @@ MUST_USE int hcall_set_param(struct hcall *h, uint16_t domid, uint32_t index, ui
 MUST_USE long hcall_populate(struct hcall *h, uint16_t domid, const uint64_t *gfn, unsigned n,
 			     unsigned order);
 /*
- * Copy `n` bytes to guest address `at` of a domain, and out of the caches. Krypton's own (hv/include/public/krypton.h): -EOPNOTSUPP where there is no such call, and nothing
- * was done. -EFAULT: the file that `data` is of became shorter; -EINVAL: there is no memory of the domain's: part of it may have been copied.
+ * Copy `n` bytes to guest address `at` of a domain, and out of the caches. Krypton's own (hv/include/public/krypton.h): -EOPNOTSUPP where there is no such call, or `data` does not stay
+ * reachable for it: all of it is to be copied another way. -EFAULT: the file that `data` is of became shorter; -EINVAL: there is no memory of the domain's: part of it may have been copied.
  */
 MUST_USE int hcall_fill(struct hcall *h, uint16_t domid, uint64_t at, const void *data, size_t n);
 /* A port of `domid` that `remote` may bind to. */

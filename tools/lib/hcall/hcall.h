@@ -22,7 +22,7 @@ struct hcall_ops {
 	void (*free)(struct hcall *h, void *buffer);
 	/*
 	 * Ordinary memory of the process, [p, p + n), can be reached for the moment, though it may be that of a file: 0 or a negative errno value, -EFAULT where the
-	 * file became shorter. NULL: only buffers can be reached.
+	 * file became shorter, -EOPNOTSUPP where the kernel has no way to it. NULL: only buffers can be reached.
 	 */
 	int (*reach)(struct hcall *h, const void *p, size_t n);
 	void (*close)(struct hcall *h);

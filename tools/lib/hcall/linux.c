@@ -51,7 +51,7 @@ static int linux_reach(struct hcall *h, const void *p, size_t n)
 
 	for (; at < end; at = (at | (AROUND - 1)) + 1)
 		if (madvise((void *)at, 1, MADV_POPULATE_READ) < 0)
-			return -errno;
+			return errno == EINVAL ? -EOPNOTSUPP : -errno; /* before Linux 5.14 */
 	return 0;
 }
 
