@@ -72,37 +72,37 @@ BOOT_TEXT void dtw_string(struct dt_writer *w, const char *name, const char *val
 	dtw_bytes(w, name, value, strlen(value) + 1);
 }
 
-BOOT_TEXT void dtw_cells(struct dt_writer *w, const char *name, const uint32_t *cells, size_t n)
+/* The place of a property of `n` elements of `each` bytes, to be filled in; NULL after an error. */
+static BOOT_TEXT char *array(struct dt_writer *w, const char *name, size_t n, size_t each)
 {
-	void *to;
+	void *to = NULL;
 
-	if (!w->err && n > w->size / 4)
+	if (!w->err && n > w->size / each)
 		note(w, -FDT_ERR_NOSPACE);
 	if (!w->err)
-		note(w, fdt_property_placeholder(w->buf, name, (int)(4 * n), &to));
-	if (w->err)
-		return;
-	for (size_t i = 0; i < n; i++) {
+		note(w, fdt_property_placeholder(w->buf, name, (int)(each * n), &to));
+	return w->err ? NULL : to;
+}
+
+BOOT_TEXT void dtw_cells(struct dt_writer *w, const char *name, const uint32_t *cells, size_t n)
+{
+	char *to = array(w, name, n, 4);
+
+	for (size_t i = 0; to && i < n; i++) {
 		uint32_t be = __builtin_bswap32(cells[i]);
 
-		memcpy((char *)to + 4 * i, &be, 4);
+		memcpy(to + 4 * i, &be, 4);
 	}
 }
 
 BOOT_TEXT void dtw_ranges(struct dt_writer *w, const char *name, const uint64_t *pairs, size_t n)
 {
-	void *to;
+	char *to = array(w, name, n, 16);
 
-	if (!w->err && n > w->size / 16)
-		note(w, -FDT_ERR_NOSPACE);
-	if (!w->err)
-		note(w, fdt_property_placeholder(w->buf, name, (int)(16 * n), &to));
-	if (w->err)
-		return;
-	for (size_t i = 0; i < 2 * n; i++) {
+	for (size_t i = 0; to && i < 2 * n; i++) {
 		uint64_t be = __builtin_bswap64(pairs[i]);
 
-		memcpy((char *)to + 8 * i, &be, 8);
+		memcpy(to + 8 * i, &be, 8);
 	}
 }
 
