@@ -20,9 +20,11 @@ static void ring(struct timer *t)
 {
 	struct alarm *a = container_of(t, struct alarm, t);
 
-	a->at = arch_time_ns();
-	a->cpu = this_cpu()->id;
-	a->order = __atomic_add_fetch(&fired_in_all, 1, __ATOMIC_SEQ_CST);
+	/* Atomic, for a timer that is moved and set while this runs may fire again elsewhere meanwhile. */
+	__atomic_store_n(&a->at, arch_time_ns(), __ATOMIC_RELAXED);
+	__atomic_store_n(&a->cpu, this_cpu()->id, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->order, __atomic_add_fetch(&fired_in_all, 1, __ATOMIC_SEQ_CST),
+			 __ATOMIC_RELAXED);
 	sim_check(this_cpu()->nr_held == 0);
 	if (a->period)
 		timer_set(t, arch_time_ns() + a->period);

@@ -21,7 +21,7 @@ void timer_init(struct timer *t, void (*fn)(struct timer *t), struct cpu *cpu);
 void timer_set(struct timer *t, uint64_t deadline_ns);
 /* Disarm. The function may still be running on its CPU when this returns on another one. */
 void timer_stop(struct timer *t);
-/* The same expiry on another CPU. */
+/* The same expiry on another CPU. Its function may still be running on the old one: set again, it may then run on both at once. */
 void timer_migrate(struct timer *t, struct cpu *to);
 /* Armed and not yet fired. */
 bool timer_armed(const struct timer *t);
