@@ -571,6 +571,7 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 static void on_again(evutil_socket_t fd, short what, void *arg)
 {
 	look_at_all();
+	on_store(-1, 0, NULL); /* as below */
 }
 
 static void on_term(evutil_socket_t fd, short what, void *arg)
