@@ -447,7 +447,7 @@ static bool wait_for_ever(struct vcpu *v, void *arg)
 
 static bool two_is_down(void *arg)
 {
-	return two->state == DOMAIN_SHUTDOWN;
+	return read_once(&two->state) == DOMAIN_SHUTDOWN;
 }
 
 /* A guest that stores into a word without end keeps an exclusive access from ever succeeding: that is its end, not ours. */

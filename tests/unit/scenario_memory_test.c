@@ -10,7 +10,7 @@
 
 struct sharing {
 	struct domain *owner, *user[2];
-	domid_t owner_id; /* the structure may be gone */
+	domid_t owner_id, user_id[2]; /* the structures may be gone */
 	unsigned ready, done;
 	bool dying; /* anybody may be destroyed at any moment */
 };
@@ -26,7 +26,7 @@ static bool offer_pages(struct vcpu *v, void *arg)
 
 			sim_check(sim_guest_write(v, gva((uint64_t)(2 + i) << PAGE_SHIFT), &word,
 						  sizeof(word)));
-			sim_grant(v, 8 + u * SHARED_PAGES + i, s->user[u]->id, 2 + i, u == 1);
+			sim_grant(v, 8 + u * SHARED_PAGES + i, s->user_id[u], 2 + i, u == 1);
 		}
 	store_release(&s->ready, 1u);
 	while (load_acquire(&s->done) < 4)
@@ -83,6 +83,8 @@ static void start_sharing(struct sharing *s, bool dying)
 	s->owner_id = s->owner->id;
 	s->user[0] = sim_domain(2, 16);
 	s->user[1] = sim_domain(2, 16);
+	for (unsigned u = 0; u < 2; u++)
+		s->user_id[u] = s->user[u]->id;
 	sim_guest_set(s->owner->vcpu[0], offer_pages, NULL, s);
 	for (unsigned u = 0; u < 2; u++)
 		for (unsigned i = 0; i < 2; i++)

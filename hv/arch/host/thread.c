@@ -27,6 +27,7 @@ static pthread_t thread[SIM_MAX_CPUS];
 static struct stack own_stack[SIM_MAX_CPUS];
 static void (*start_fn[SIM_MAX_CPUS])(void *arg);
 static uint64_t advanced, started, run_began;
+static uint64_t wakes; /* [a] how often CPUs have left arch_cpu_idle() */
 
 __attribute__((noinline)) struct sim_cpu *sim_cpu_now(void)
 {
@@ -100,8 +101,7 @@ void arch_lock_released(void)
 
 /* ---- idle ---------------------------------------------------------------------------------------- */
 
-/* Nothing can happen by itself any more. Looked at by CPU 0, while it is idle itself. */
-static bool nothing_left(void)
+static bool all_idle(void)
 {
 	for (unsigned i = 0; i < sim.nr_cpus; i++) {
 		struct sim_cpu *c = &sim.cpu[i];
@@ -120,6 +120,20 @@ static void nap(void)
 	nanosleep(&t, NULL);
 }
 
+/*
+ * Nothing can happen by itself any more. Looked at by CPU 0, while it is idle itself. CPUs that take turns in waking each other may
+ * look idle one after the other: none may have gone on between the first look at it and the second.
+ */
+static bool nothing_left(void)
+{
+	uint64_t before = __atomic_load_n(&wakes, __ATOMIC_SEQ_CST);
+
+	if (!all_idle())
+		return false;
+	nap();
+	return all_idle() && __atomic_load_n(&wakes, __ATOMIC_SEQ_CST) == before;
+}
+
 void arch_cpu_idle(void)
 {
 	struct sim_cpu *c = sim_cpu_now();
@@ -133,7 +147,7 @@ void arch_cpu_idle(void)
 				break;
 			if (arch_time_ns() >= sim.run_end)
 				break;
-			if (sim.run_end == NEVER && nothing_left() && (nap(), nothing_left())) {
+			if (sim.run_end == NEVER && nothing_left()) {
 				sim.quiet = true;
 				break;
 			}
@@ -142,6 +156,7 @@ void arch_cpu_idle(void)
 		}
 		nap();
 	}
+	__atomic_fetch_add(&wakes, 1, __ATOMIC_SEQ_CST); /* before it is seen to go on */
 	store_release(&c->state, (uint32_t)SIM_ON);
 }
 

@@ -21,7 +21,7 @@ domid_t console_input_owner(void)
 
 static bool takes_input(const struct domain *d)
 {
-	return d->console && !d->dying && !read_once(&d->console->taken);
+	return d->console && !read_once(&d->dying) && !read_once(&d->console->taken);
 }
 
 void console_input_to(domid_t id)

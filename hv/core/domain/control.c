@@ -59,7 +59,7 @@ int control_hold(const struct domain *by, struct domain *d)
 {
 	if (atomic_xchg(&d->control_busy, true))
 		return -ERR_RESTART;
-	if (d->dying) {
+	if (read_once(&d->dying)) {
 		store_release(&d->control_busy, false);
 		return refuse(R_DOMAIN_DYING, d->id, 0, 0);
 	}

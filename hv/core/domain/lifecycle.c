@@ -318,7 +318,7 @@ int domain_destroy_step(struct domain *d)
 {
 	int err;
 
-	if (!d->dying) {
+	if (!read_once(&d->dying)) {
 		lock_take(&d->lock);
 		if (d->state < DOMAIN_DYING) {
 			domain_set_state(d, DOMAIN_DYING);
