@@ -6,7 +6,7 @@ boot-time domain.
 import os
 import sys
 
-from machine import BUILD, DISK_MODULES, Domain, Kernel, Machine, debian, run_image
+from machine import BUILD, DISK_MODULES, Domain, Kernel, Machine, debian, one_cpu, run_image
 
 arch, options = sys.argv[1], sys.argv[2:]
 x86 = arch == "x86_64"
@@ -22,4 +22,6 @@ machine = Machine("krypton", arch=arch, options=" ".join(["console=com1"] * x86 
                   domains=[Domain("guest", args="quiet", memory=192)], disk=disk, network=x86)
 command = machine.command(BUILD / "logs" / "run", interactive=True)
 print("Booting. Ctrl-a three times moves the keyboard to the next domain; Ctrl-\\ x leaves.", flush=True)
+if x86:
+    one_cpu()
 os.execvp(command[0], command)
