@@ -21,7 +21,7 @@ def built():
 
 def kr(*args):
     run = subprocess.run([str(KR)] + [str(a) for a in args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         universal_newlines=True, timeout=60)
+                         universal_newlines=True, timeout=machines.PATIENCE * machines.SLOW)
     assert "ERROR: " not in run.stderr, run.stderr  # the sanitizers
     return run
 
