@@ -54,6 +54,28 @@ def test_core_and_abi_refuse_with_a_reason():
     report(literal_errors, sources("hv/core", "hv/abi"))
 
 
+# ---- nothing of a guest's configuration is silently ignored ------------------------------------
+
+def idle_fields(keys, others):
+    """Fields of struct config that keys.c fills and nobody reads."""
+    filled = set(re.findall(r'(?m)^\t[A-Z]+\("\w+", (\w+)', keys))
+    filled -= set(re.findall(r"config_take_\w+", keys))
+    return sorted(f for f in filled if not re.search(r"(?:->|\.)%s\b" % f, others))
+
+
+def test_idle_fields_are_found():
+    keys = '\tNUMBER("vcpus", vcpus, 1, 2),\n\tNUMBER("spare", spare, 0, 1),\n\tOTHER("name", config_take_name),\n'
+    assert idle_fields(keys, "x = c->vcpus;") == ["spare"]
+
+
+def test_every_key_has_an_effect():
+    keys = TOP / "tools/domain/keys.c"
+    others = "".join(without_comments(p.read_text()) for p in sources("tools") if p != keys)
+    fields = re.findall(r'(?m)^\t(?:TEXT|PATH|NUMBER|MBYTES|ACTION)\("\w+", (\w+)', keys.read_text())
+    assert len(fields) > 15
+    assert not idle_fields("".join('\tTEXT("key", %s)\n' % f for f in fields), others)
+
+
 # ---- layers ---------------------------------------------------------------------------------------
 
 def foreign_includes(text):

@@ -154,15 +154,21 @@ def test_every_command_is_in_help_and_in_the_manual():
     listed = json.loads(kr("help", "--json").stdout)
     assert "create" in listed
     for name in listed:
-        assert kr(name, "--help").stdout.startswith("usage: kr %s" % name)
+        said = kr(name, "--help").stdout
+        assert said.startswith("usage: kr %s" % name)
+        assert name == "help" or "\n  kr %s" % name in said, "no example of %s" % name
         assert "\n.It Cm %s" % name in manual, "kr.1 lacks %s" % name
+        if name not in ("create", "help"):      # a program gets JSON also when it has called kr wrongly
+            run = kr(name, "--json", "--no-such-option")
+            fault = json.loads(run.stdout)["faults"][0]
+            assert run.returncode == 2 and fault["reason"] == "USAGE" and "--no-such-option" in fault["message"]
 
 
 @pytest.mark.parametrize("command", [
     ["list"], ["info"], ["dmesg"], ["pause", "a"], ["destroy", "1"], ["shutdown", "a"], ["rename", "a", "b"], ["vcpu-list"],
     ["vcpu-set", "a", "1"], ["vcpu-pin", "a", "0", "0"], ["mem-set", "a", "1"], ["mem-max", "a", "1"], ["block-list"], ["block-attach", "a", "/x,raw,xvdb,r"], ["block-detach", "a", "xvdb"],
     ["network-attach", "a"], ["network-detach", "a", "0"],
-    ["network-list", "a"], ["debug-key", "h"], ["sched"], ["cpupool"], ["events"], ["top"], ["log", "1"]])
+    ["network-list", "a"], ["console", "a"], ["reboot", "a"], ["unpause", "a"], ["debug-key", "h"], ["sched"], ["cpupool"], ["events"], ["top"], ["log", "1"]])
 def test_without_a_hypervisor_the_cause_is_said(command):
     run = kr(command[0], "--json", *command[1:])
     assert run.returncode == 1

@@ -79,6 +79,8 @@ def test_the_machine_is_described(dom0, nothing_is_left):
     assert info["extra"] == "-krypton" and info["cpus"] == 2
     assert 0 < info["free_mib"] < info["memory_mib"]
     assert "Krypton" in dom0.ok("kr dmesg")
+    assert "key 'm'" in dom0.ok("kr debug-key h; kr dmesg")
+    assert kr(dom0, "cpupool")["pools"][0]["cpus"] == "0-1" and kr(dom0, "sched")["scheduler"] == "credit2"
     # A reason of each table, and the manuals.
     assert "meaning:" in dom0.ok("kr explain NAME_TAKEN") and "from:    hypervisor" in dom0.ok("kr explain R_NO_SUCH_DOMAIN")
     assert "create" in dom0.ok("man kr") and "rename-restart" in dom0.ok("man kr-supervisor")
@@ -86,7 +88,8 @@ def test_the_machine_is_described(dom0, nothing_is_left):
 
 def test_a_guest_lives_from_create_to_destroy(dom0, nothing_is_left):
     """With a disk and an address; Xen's own tools see it too."""
-    dom0.ok("config a \"disk=['/guest/disk.img,raw,xvda,w']\" \"vif=['bridge=xenbr0']\"; "
+    dom0.ok("truncate -s 1M /tmp/cd; echo on the CD | dd of=/tmp/cd conv=notrunc 2>/dev/null; "
+            "config a \"disk=['/guest/disk.img,raw,xvda,w', '/tmp/cd,raw,hdc,cdrom']\" \"vif=['bridge=xenbr0']\"; "
             "kr create -p /tmp/a.cfg vcpus=2 maxvcpus=3", 60)
     assert domains(dom0)["a"]["state"] == "paused"
     assert domains(dom0)["a"]["memory_kib"] in range(96 << 10, (96 << 10) + 9)
@@ -94,13 +97,14 @@ def test_a_guest_lives_from_create_to_destroy(dom0, nothing_is_left):
     assert domains(dom0)["a"]["state"] == "running"
     assert dom0.ok("inside a nproc").strip() == "2"
     assert "hello from the disk" in dom0.ok("inside a 'mount /dev/xvda /mnt && cat /mnt/hello && umount /mnt'")
+    assert dom0.ok("inside a 'cat /sys/block/xvdc/ro /dev/xvdc | head -n 2'").splitlines() == ["1", "on the CD"]
     dom0.ok("inside a 'ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up'; "
             "until_true 20 ping -c 1 -W 1 10.0.0.2", 40)
     assert re.search(r"(?m)^a +\d", dom0.ok("xl list"))
     dom0.ok("kr pause a")
     assert domains(dom0)["a"]["state"] == "paused"
     dom0.ok("kr unpause a; kr shutdown a; until_true 40 sh -c 'kr list | grep \"a .*shut down\"'", 60)
-    dom0.ok("kr destroy a")
+    dom0.ok("kr destroy a; rm /tmp/cd")
 
 
 def test_a_card_is_set_up_as_asked(dom0, nothing_is_left):
@@ -184,6 +188,17 @@ def test_a_create_that_is_interrupted_leaves_nothing(dom0, nothing_is_left):
     for tenths in (1, 3, 6, 10, 15):
         dom0.run("kr create /tmp/i.cfg & usleep %d00000; kill -TERM $!; wait" % tenths, 60)
         dom0.run("kr destroy i")    # if it was faster than the signal
+
+
+def test_what_takes_long_is_shown_and_ctrl_c_undoes_it(dom0, nothing_is_left):
+    """On a terminal. A script and a lock last as long as we want."""
+    dom0.ok("printf '%s\\n' '#!/bin/sh' 'until [ $1 = offline -o -e /tmp/go ]; do usleep 100000; done' >/etc/xen/scripts/slow; chmod 755 /etc/xen/scripts/slow; "
+            "printf '%s\\n' \"name='t'\" \"type='pvh'\" memory=8 \"kernel='/guest/sleeps'\" \"vif=['script=slow']\" >/tmp/t.cfg; "
+            "(sleep 6; : >/tmp/go) >/dev/null 2>&1 &")
+    assert dom0.terminal("kr create /tmp/t.cfg", [("", "t: waiting for a script ..."), ("\x03", "what was done is undone [INTERRUPTED]")], 60) == 130
+    dom0.ok("sh -c 'exec 9>>/run/kr.lock; flock 9; echo $$ >/tmp/holder; exec sleep 1000' >/dev/null 2>&1 & until_true 20 [ -s /tmp/holder ]")
+    assert dom0.terminal("kr create /tmp/t.cfg", [("", "t: waiting for another kr to finish ..."), ("\x03", "")], 60) == 130
+    dom0.ok("kill $(cat /tmp/holder); rm /tmp/holder /tmp/go /etc/xen/scripts/slow")
 
 
 @pytest.mark.first("arm64")
@@ -297,6 +312,9 @@ def test_devices_come_and_go(dom0, guest, nothing_is_left):
     # A guest that does not answer keeps it.
     dom0.ok("kr pause g")
     assert "DEVICE_BUSY" in refused(dom0, "block-detach g xvdb")
+    # Nor does one who asks again and does not wait for the answer take it away.
+    assert "INTERRUPTED" in dom0.run("kr block-detach g xvdb & sleep 1; kill -TERM $!; wait $!")[1]
+    assert [d["vdev"] for d in kr(dom0, "block-list g")["devices"]] == ["xvdb"]
     dom0.ok("kr unpause g; kr block-detach g 51728; kr network-detach g 00:16:3e:00:00:07", 60)
     dom0.ok("inside g '[ ! -e /sys/block/xvdb ] && [ ! -e /sys/class/net/eth0 ]'")
     assert kr(dom0, "block-list g")["devices"] == [] and kr(dom0, "network-list g")["devices"] == []
@@ -329,6 +347,25 @@ remove) losetup -d "$(xenstore-read "$XENBUS_PATH/node")" ;;
 online) ip link set "$vif" up ;;
 esac
 """
+
+
+@pytest.mark.first("arm64")
+def test_a_back_end_is_started_again_below_a_guest(dom0, guest, nothing_is_left):
+    """As when its driver is loaded again: the disk's file and the card's bridge are found, and the guest goes on."""
+    dom0.ok("kr-supervisor --pid-file=/run/supervisor.pid; truncate -s 1M /tmp/extra.img; kr block-attach g /tmp/extra.img,raw,xvdb,w; "
+            "kr network-attach g bridge=xenbr0", 60)
+    dom0.ok("inside g 'until [ -b /dev/xvdb ]; do usleep 100000; done'; inside g 'until [ -d /sys/class/net/eth0 ]; do usleep 100000; done'; "
+            "inside g 'ip addr add 10.0.0.2/24 dev eth0; ip link set eth0 up; echo before >/dev/xvdb'; until_true 20 ping -c 1 -W 1 10.0.0.2", 60)
+    id = domains(dom0)["g"]["domid"]
+    for device in ("vbd-%d-51728" % id, "vif-%d-0" % id):
+        driver = "/sys/bus/xen-backend/drivers/" + device[:3]
+        dom0.ok("echo %s >%s/unbind; [ ! -e %s/%s ]; echo %s >%s/bind" % ((device, driver) * 3))
+    dom0.ok("until_true 40 sh -c 'kr block-list g | grep connected'; until_true 40 ping -c 1 -W 1 10.0.0.2", 90)
+    dom0.ok("inside g 'echo behind | dd of=/dev/xvdb seek=8 conv=fsync'")
+    assert dom0.ok("inside g 'cat /dev/xvdb | tr -d \\\\0'").split() == ["before", "behind"]
+    assert dom0.ok("tr -d '\\0' </tmp/extra.img").split() == ["before", "behind"]
+    assert [d["state"] for d in kr(dom0, "network-list g")["devices"]] == ["connected"]
+    dom0.ok("kr block-detach g xvdb; kr network-detach g 0; kill $(cat /run/supervisor.pid); rm /tmp/extra.img", 60)
 
 
 @pytest.mark.first("arm64")
@@ -372,6 +409,12 @@ def test_a_running_guest_is_changed_and_its_console_survives_the_daemon(dom0, gu
     dom0.ok("until_true 30 sh -c 'kr mem-set g 84; sleep 1; [ $(kr list g | tail -n 1 | sed \"s/.* //\") -le 84 ]'", 80)
     dom0.ok("kr vcpu-pin g all 1")
     assert {v["may_run_on"] for v in kr(dom0, "vcpu-list g")["vcpus"]} == {"1"}
+    dom0.ok("kr mem-max g 128; kr sched g 512")
+    assert domains(dom0)["g"]["maxmem_kib"] in range(128 << 10, (128 << 10) + 9)
+    assert kr(dom0, "sched g")["domains"][0]["weight"] == 512
+    assert [d["state"] for d in kr(dom0, "top -n 1")["domains"] if d["name"] == "g"] == ["running"]
+    tty = kr(dom0, "console g")["tty"]
+    assert tty.startswith("/dev/pts/") and tty == kr(dom0, "list -l g")["domains"][0]["console"]
     dom0.ok("kill -9 $(cat /run/consoled.pid); sleep 1; kr pause g; kr unpause g; "
             "kr-consoled --pid-file=/run/consoled.pid --log=guest --log-dir=/var/log/xen/console")
     assert dom0.ok("inside g 'echo the daemon is new'").strip() == "the daemon is new"

@@ -113,6 +113,48 @@ static void no_documented_key_is_unknown(void **state)
 	assert_int_equal(n, 148);
 }
 
+/* Is something said about `key` at its place, the first line? */
+static bool is_refused_by_name(const char *key, const char *value)
+{
+	char text[200];
+	bool found = false;
+
+	snprintf(text, sizeof(text), "%s = %s\n", key, value);
+	(void)!read_text(BUILD_X86_64, text);
+	for (unsigned i = 0; i < faults.nr; i++)
+		found |= strncmp(faults.fault[i].text, "test.cfg:1:", 11) == 0 &&
+			 strstr(faults.fault[i].text, key) != NULL;
+	config_free(&config);
+	return found;
+}
+
+/* None is read and thrown away: for each there is a value that it cannot have. And whoever misspells it hears its name. */
+static void every_documented_key_is_looked_at(void **state)
+{
+	static const char *const values[] = { "0", "1", "77777777777", "'no such thing'",
+					      "[ [ 'no such thing' ] ]" };
+	FILE *list = fopen("tests/config/documented-keys", "r");
+	char key[100], text[400];
+
+	assert_non_null(list);
+	while (fscanf(list, "%99s", key) == 1) {
+		bool found = false;
+
+		for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+			found |= is_refused_by_name(key, values[i]);
+		if (!found)
+			fail_msg("%s can be anything", key);
+		snprintf(text, sizeof(text), "%s_ = 0\n", key);
+		assert_false(read_text(BUILD_X86_64, text));
+		snprintf(text, sizeof(text), "test.cfg:1:1: there is no key %s_: did you mean %s?",
+			 key, key);
+		if (strcmp(faults.fault[0].text, text) != 0)
+			fail_msg("%s", faults.fault[0].text);
+		config_free(&config);
+	}
+	fclose(list);
+}
+
 static void faults_beyond_the_room_are_counted(void **state)
 {
 	char text[2000] = "";
@@ -357,6 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_wrong_file_gets_its_own_message),
 		cmocka_unit_test(no_documented_key_is_unknown),
+		cmocka_unit_test(every_documented_key_is_looked_at),
 		cmocka_unit_test(faults_beyond_the_room_are_counted),
 		cmocka_unit_test(a_whole_file_is_read),
 		cmocka_unit_test(disks_are_read),

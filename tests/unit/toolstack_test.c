@@ -122,6 +122,40 @@ static void a_creation_that_fails_anywhere_leaves_nothing(void **state)
 	assert_true(failures > 0);
 }
 
+/* Who watches stops it when asked for the n-th time. */
+static unsigned asked, stop_at;
+
+static bool stop_at_some_step(const char *what, uint64_t done, uint64_t total, struct fault *f)
+{
+	sim_check(done <= total);
+	return ++asked != stop_at || fault_set(f, F_INTERRUPTED, "stopped while %s", what);
+}
+
+static void a_creation_that_is_stopped_at_any_step_leaves_nothing(void **state)
+{
+	static const struct watch watch = { stop_at_some_step };
+
+	tools.watch = &watch;
+	for (stop_at = 1; asked + 1 >= stop_at; stop_at++) {
+		start_dom0(stop_at, NULL);
+		asked = 0;
+		in_dom0(make);
+		if (ok)
+			break;
+		assert_int_equal(fault.id, F_INTERRUPTED);
+		assert_int_equal(asked, stop_at);
+		assert_true(sim_run(is_gone, NULL));
+		end();
+	}
+	/* Then there was nobody who stopped it: each batch of memory and each piece has been a step. */
+	assert_true(ok);
+	assert_true(stop_at > 2 + plan.nr_pieces / 2);
+	in_dom0(unmake);
+	assert_true(sim_run(is_gone, NULL));
+	end();
+	tools.watch = NULL;
+}
+
 /* ---- channels and grants between dom0's tools and a guest -------------------------------------------------- */
 
 #define GRANTED_GFN 5u
@@ -323,6 +357,7 @@ int main(void)
 		cmocka_unit_test(a_domain_is_created_runs_and_is_destroyed),
 		cmocka_unit_test(more_memory_than_there_is_leaves_nothing),
 		cmocka_unit_test(a_creation_that_fails_anywhere_leaves_nothing),
+		cmocka_unit_test(a_creation_that_is_stopped_at_any_step_leaves_nothing),
 		cmocka_unit_test(events_go_both_ways),
 		cmocka_unit_test(a_channel_ends_with_the_domain_at_its_other_end),
 		cmocka_unit_test(a_grant_is_mapped_as_it_allows),

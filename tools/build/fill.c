@@ -9,6 +9,7 @@
 #define SUPERPAGE_ORDER 9u
 #define SUPERPAGE       ((uint64_t)BUILD_PAGE << SUPERPAGE_ORDER)
 #define BATCH           256u
+#define PORTION         (16 * MIB) /* of a file, between two looks at who watches */
 
 bool hypervisor_fault(struct hcall *h, int err, const char *what, struct fault *f)
 {
@@ -25,6 +26,7 @@ struct filling {
 	struct hcall *h;
 	struct fmem *m;
 	uint16_t domid;
+	const struct watch *w;
 	struct fault *f;
 	bool small; /* no more large extents are to be had */
 };
@@ -69,12 +71,18 @@ static bool populate_step(struct filling *x, const struct build_range *bank, uin
 
 static bool populate_banks(struct filling *x, const struct build_plan *plan)
 {
+	uint64_t before = 0, total = 0;
+
+	for (uint32_t i = 0; i < plan->nr_banks; i++)
+		total += plan->bank[i].size;
 	for (uint32_t i = 0; i < plan->nr_banks; i++) {
 		const struct build_range *bank = &plan->bank[i];
 
 		for (uint64_t at = bank->start; at < bank->start + bank->size;)
-			if (!populate_step(x, bank, &at))
+			if (!populate_step(x, bank, &at) ||
+			    !watch_step(x->w, "memory", before + at - bank->start, total, x->f))
 				return false;
+		before += bank->size;
 	}
 	return true;
 }
@@ -128,6 +136,8 @@ static bool copy_piece(struct filling *x, const struct build_piece *p)
 		if (!copy(x, p->what, p->at.start + done, p->data + done, n))
 			return false;
 		done += n;
+		if (!watch_step(x->w, p->what, done, p->file_size, x->f))
+			return false;
 	}
 	return true;
 }
@@ -151,17 +161,25 @@ static bool populate_shared(struct filling *x, uint64_t gfn, const char *what)
 
 static bool fill_piece(struct filling *x, const struct build_plan *plan, const struct build_piece *p)
 {
-	int err = hcall_fill(x->h, x->domid, p->at.start, p->data, p->file_size);
+	size_t done = 0, n;
+	int err = 0;
 
+	while (!err && done < p->file_size) {
+		n = p->file_size - done < PORTION ? p->file_size - done : PORTION;
+		err = hcall_fill(x->h, x->domid, p->at.start + done, p->data + done, n);
+		done += n;
+		if (!err && !watch_step(x->w, p->what, done, p->file_size, x->f))
+			return false;
+	}
 	if (err != -EOPNOTSUPP)
 		return filled(x, p, err);
 	return copy_piece(x, p) && (plan->arch != BUILD_ARM64 || clean_piece(x, p));
 }
 
 bool build_fill(struct hcall *h, struct fmem *m, uint16_t domid, const struct build_plan *plan,
-		struct fault *f)
+		const struct watch *w, struct fault *f)
 {
-	struct filling x = { .h = h, .m = m, .domid = domid, .f = f };
+	struct filling x = { .h = h, .m = m, .domid = domid, .w = w, .f = f };
 
 	if (!populate_banks(&x, plan) ||
 	    !populate_shared(&x, plan->console_gfn, "the console's page") ||

@@ -2,6 +2,7 @@
 /* kr block-attach, block-detach, network-attach, network-detach: devices of a guest that runs. */
 #include "ctl.h"
 #include "domain/device.h"
+#include "progress.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +42,9 @@ int cmd_attach(struct ctl *c, int argc, char **argv)
 		system_close(&s);
 		return ctl_usage(c, "a specification of more than %u bytes", MOST_SPEC - 1);
 	}
+	s.watch = progress_begin(argv[optind]);
 	ok = disk ? disk_attach(&s, domid, spec, &id, &f) : card_attach(&s, domid, spec, &id, &f);
+	progress_end();
 	system_close(&s);
 	if (!ok)
 		return ctl_refuse(c, &f);
@@ -71,9 +74,11 @@ int cmd_detach(struct ctl *c, int argc, char **argv)
 		return ctl_usage(c, "a domain and one of its devices are expected");
 	if (!system_open(&s, SYSTEM_STORE, &f))
 		return ctl_refuse(c, &f);
+	s.watch = progress_begin(argv[optind]);
 	ok = store_find(&s, argv[optind], &domid, &f) &&
 	     (disk ? disk_detach(&s, domid, argv[optind + 1], force, &f)
 		   : card_detach(&s, domid, argv[optind + 1], force, &f));
+	progress_end();
 	system_close(&s);
 	return ok ? CTL_DONE : ctl_refuse(c, &f);
 }

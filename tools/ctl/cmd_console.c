@@ -84,6 +84,19 @@ int ctl_console(struct ctl *c, const struct system *s, uint16_t domid)
 	return CTL_DONE;
 }
 
+/* For a program, which opens it by itself. */
+static int name_terminal(struct ctl *c, const struct system *s, uint16_t domid)
+{
+	char path[STORE_PATH_MAX];
+	struct fault f;
+
+	if (!find_terminal(s, domid, path, sizeof(path), &f))
+		return ctl_refuse(c, &f);
+	json_object_set_new(c->object, "domid", json_integer(domid));
+	json_object_set_new(c->object, "tty", json_string(path));
+	return CTL_DONE;
+}
+
 int cmd_console(struct ctl *c, int argc, char **argv)
 {
 	struct system s;
@@ -93,7 +106,7 @@ int cmd_console(struct ctl *c, int argc, char **argv)
 	if (status)
 		return status;
 	if (c->json)
-		status = ctl_usage(c, "a console is no JSON");
+		status = name_terminal(c, &s, domid);
 	else
 		status = ctl_console(c, &s, domid);
 	system_close(&s);

@@ -10,11 +10,11 @@
 #include "domain/host.h"
 #include "lib/hcall/domctl.h"
 #include "lib/uuid.h"
+#include "progress.h"
 #include "supervisor/record.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,28 +237,10 @@ static bool random_uuid(uint8_t *uuid, struct fault *f)
 	return true;
 }
 
-/* Ctrl-C and its like wait until a step is done, and then undo it. */
-static bool interrupted(struct fault *f)
+/* Between two steps: Ctrl-C and its like undo what there is of the guest. */
+static bool go_on(const struct system *s, struct fault *f)
 {
-	sigset_t pending;
-
-	sigpending(&pending);
-	if (!sigismember(&pending, SIGINT) && !sigismember(&pending, SIGTERM) &&
-	    !sigismember(&pending, SIGHUP))
-		return false;
-	fault_fill(f, F_INTERRUPTED, "interrupted; what was made of the guest is taken away again");
-	return true;
-}
-
-static void hold_signals(sigset_t *before)
-{
-	sigset_t held;
-
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGHUP);
-	sigprocmask(SIG_BLOCK, &held, before);
+	return watch_step(s->watch, NULL, 0, 0, f);
 }
 
 static bool start(const struct system *s, uint16_t domid, struct fault *f)
@@ -328,9 +310,9 @@ static bool make(const struct system *s, int lock, const struct wishes *w, struc
 		drop_record(r);
 		return false;
 	}
-	if (keep(r, STAGE_MAKING, made->domid, f) && !interrupted(f) &&
-	    store_add(s, &in->config, made, f) && !interrupted(f) &&
-	    devices_add(s, &in->config, made->domid, f) && !interrupted(f) &&
+	if (keep(r, STAGE_MAKING, made->domid, f) && go_on(s, f) &&
+	    store_add(s, &in->config, made, f) && go_on(s, f) &&
+	    devices_add(s, &in->config, made->domid, f) && go_on(s, f) &&
 	    (w->paused || start(s, made->domid, f)) && keep(r, STAGE_RUNNING, made->domid, f))
 		return true;
 	if (domain_unmake(s->hcall, made->domid))
@@ -365,25 +347,26 @@ static int create(struct ctl *c, const struct wishes *w, const char *path, const
 	struct made made = { 0 };
 	struct system s;
 	struct fault f;
-	sigset_t before;
 	int lock, status;
 
 	if (!system_open(&s, SYSTEM_ALL, &f))
 		return ctl_refuse(c, &f);
-	hold_signals(&before);
+	s.watch = progress_begin(in->config.name);
 	memcpy(made.uuid, w->again ? in->again_uuid : in->config.uuid, sizeof(made.uuid));
 	lock = system_lock(&s, &f);
 	fill_record(in, path, overrides);
 	status = lock < 0 ? ctl_refuse(c, &f) : check_and_make(c, &s, lock, w, in, &made);
 	system_unlock(lock);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	progress_end();
 	if (status == CTL_DONE && !c->json)
 		printf("%s is domain %u%s\n", in->config.name, made.domid,
 		       w->paused ? ", paused" : "");
 	if (status == CTL_DONE)
 		json_object_set_new(c->object, "domid", json_integer(made.domid));
-	if (status == CTL_DONE && w->console && fflush(stdout) == 0)
+	if (status == CTL_DONE && w->console && fflush(stdout) == 0) {
+		system_let_signals();
 		status = ctl_console(c, &s, made.domid);
+	}
 	system_close(&s);
 	return status;
 }

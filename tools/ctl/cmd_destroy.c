@@ -3,8 +3,11 @@
 #include "ctl.h"
 #include "domain/device.h"
 #include "lib/hcall/domctl.h"
+#include "progress.h"
 #include <errno.h>
 #include <getopt.h>
+
+#define LARGE_PAGES (1024 * 1024 * 1024ull / 4096)
 
 static const struct option long_options[] = { { "leftovers", required_argument, NULL, 'L' },
 					      { NULL, 0, NULL, 0 } };
@@ -22,6 +25,7 @@ static int clear(struct ctl *c, const char *number)
 		return ctl_usage(c, "%s is no number of a domain", number);
 	if (!system_open(&s, SYSTEM_STORE, &f))
 		return ctl_refuse(c, &f);
+	s.watch = progress_begin(number);
 	lock = system_lock(&s, &f);
 	if (lock < 0) {
 		status = ctl_refuse(c, &f);
@@ -32,8 +36,17 @@ static int clear(struct ctl *c, const char *number)
 		store_remove(&s, (uint16_t)domid);
 	}
 	system_unlock(lock);
+	progress_end();
 	system_close(&s);
 	return status;
+}
+
+/* Taking it away is one call, which takes a while. */
+static bool is_large(const struct system *s, uint16_t domid)
+{
+	struct xen_domctl_getdomaininfo info;
+
+	return hcall_info(s->hcall, domid, &info) == 0 && info.tot_pages >= LARGE_PAGES;
 }
 
 static int destroy(struct ctl *c, int argc, char **argv)
@@ -45,7 +58,11 @@ static int destroy(struct ctl *c, int argc, char **argv)
 
 	if (status)
 		return status;
+	s.watch = progress_begin(argv[optind]);
 	lock = system_lock(&s, &f);
+	if (lock >= 0 && is_large(&s, domid))
+		watch_tell(s.watch, "giving its memory back");
+	/* Ctrl-C does not stop it: nothing is to be left half dead. */
 	status = lock < 0 ? ctl_refuse(c, &f)
 			  : ctl_result(c, &s, domain_unmake(s.hcall, domid), "destroy");
 	if (status == CTL_DONE) {
@@ -53,6 +70,7 @@ static int destroy(struct ctl *c, int argc, char **argv)
 		store_remove(&s, domid);
 	}
 	system_unlock(lock);
+	progress_end();
 	system_close(&s);
 	return status;
 }

@@ -21,7 +21,11 @@ const struct command commands[] = {
 	  "  kr block-list --json | jq '.devices[] | select(.state != \"connected\")'\n",
 	  cmd_devices },
 	{ "console", "DOMAIN", "Make this terminal a guest's console, until Ctrl-]",
-	  "  kr console debian\n", cmd_console },
+	  "  --json  only say which terminal it is\n"
+	  "\n"
+	  "  kr console debian\n"
+	  "  kr console --json debian | jq -r .tty\n",
+	  cmd_console },
 	{ "cpupool", "", "List the pools of CPUs", "  kr cpupool\n", cmd_cpupool },
 	{ "create", "[-c] [-n] [-p] [--arch ARCH] FILE [KEY=VALUE]...",
 	  "Create a guest as a configuration file says",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What all commands share: options, faults, sizes. */
 #include "ctl.h"
+#include "progress.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -18,30 +19,38 @@ static json_t *fault_object(const struct fault *f)
 			 "advice", fault_advice(f->id));
 }
 
+static void add_fault(struct ctl *c, const struct fault *f)
+{
+	json_t *list = json_object_get(c->object, "faults");
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new(c->object, "faults", list);
+	}
+	json_array_append_new(list, fault_object(f));
+}
+
 int ctl_refuse(struct ctl *c, const struct fault *f)
 {
-	if (c->json) {
-		json_t *list = json_object_get(c->object, "faults");
-
-		if (!list) {
-			list = json_array();
-			json_object_set_new(c->object, "faults", list);
-		}
-		json_array_append_new(list, fault_object(f));
-	}
+	progress_end();
+	if (c->json)
+		add_fault(c, f);
 	fprintf(stderr, "kr: %s [%s]\n", f->text, fault_name(f->id));
 	return CTL_REFUSED;
 }
 
 int ctl_usage(struct ctl *c, const char *format, ...)
 {
+	struct fault f = { .id = F_USAGE };
 	va_list args;
 
-	fprintf(stderr, "kr %s: ", c->command->name);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(f.text, sizeof(f.text), format, args);
 	va_end(args);
-	fprintf(stderr, "\nusage: kr %s %s\n", c->command->name, c->command->arguments);
+	if (c->json)
+		add_fault(c, &f);
+	fprintf(stderr, "kr %s: %s\nusage: kr %s %s\n", c->command->name, f.text, c->command->name,
+		c->command->arguments);
 	return CTL_USAGE;
 }
 

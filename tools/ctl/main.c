@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 	}
 	c.object = json_object();
 	status = c.command->run(&c, help ? 1 : argc, argv);
-	if (c.json && status != CTL_USAGE) {
+	if (c.json) {
 		json_dumpf(c.object, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
@@ -43,5 +43,6 @@ int main(int argc, char **argv)
 		perror("kr: standard output");
 		return CTL_REFUSED;
 	}
+	system_let_signals(); /* all is said: Ctrl-C may end it now, for a shell to see */
 	return status;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Block devices for disks: a device as it is, a file through a loop device. The loop device lets go of the file by itself when nobody has it open any
- * more, so that a tool or a guest that ends in whatever way leaves none behind.
+ * Block devices for disks: a device as it is, a file through a loop device. Until the back end has it, the loop device lets go of the file by itself when
+ * nobody has it open any more, so that a tool that ends in whatever way leaves none behind. Then it stays, so that a back end which is restarted finds it
+ * again; whoever removes the device tells it to go.
  */
 #include "device_parts.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -83,4 +85,46 @@ bool block_open(const struct config_disk *d, unsigned *major, unsigned *minor, i
 	*major = major(st.st_rdev);
 	*minor = minor(st.st_rdev);
 	return true;
+}
+
+void block_keep(int hold)
+{
+	struct loop_info64 info;
+
+	if (ioctl(hold, LOOP_GET_STATUS64, &info) < 0)
+		return;
+	info.lo_flags &= ~(__u32)LO_FLAGS_AUTOCLEAR;
+	(void)ioctl(hold, LOOP_SET_STATUS64, &info); /* as good as before, but for restarts */
+}
+
+/* Somebody else's, if the number was taken again meanwhile, has another file. */
+static bool is_on(int loop, const char *target)
+{
+	struct loop_info64 info;
+
+	return ioctl(loop, LOOP_GET_STATUS64, &info) == 0 &&
+	       strncmp((char *)info.lo_file_name, target, LO_NAME_SIZE - 1) == 0;
+}
+
+void block_release(const struct system *s, uint16_t domid, const char *id)
+{
+	char device[32], target[STORE_PATH_MAX], script[8], path[40];
+	unsigned major, minor;
+	int loop;
+
+	if (!store_get(s, device, sizeof(device),
+		       "/local/domain/0/backend/vbd/%u/%.10s/physical-device", domid, id) ||
+	    sscanf(device, "%x:%x", &major, &minor) != 2 || major != LOOP_MAJOR ||
+	    store_get(s, script, sizeof(script), "/local/domain/0/backend/vbd/%u/%.10s/script",
+		      domid, id))
+		return;
+	store_get(s, target, sizeof(target), "/local/domain/0/backend/vbd/%u/%.10s/params", domid,
+		  id);
+	snprintf(path, sizeof(path), "/dev/loop%u", minor);
+	loop = open(path, O_RDONLY | O_CLOEXEC);
+	/* At once, or when the back end has closed it. */
+	if (loop >= 0 && is_on(loop, target))
+		(void)ioctl(loop, LOOP_CLR_FD, 0);
+	if (loop >= 0)
+		close(loop);
 }

@@ -141,11 +141,7 @@ static bool take(struct config *c, const struct pair *p, const struct key *k, st
 		*(uint32_t *)to = (uint32_t)n;
 		return true;
 	case KEY_NUMBER64: return config_number(p, p->value, k->low, k->high, to, f);
-	case KEY_FLAG:
-		if (!config_number(p, p->value, 0, UINT32_MAX, &n, f))
-			return false;
-		*(bool *)to = n != 0;
-		return true;
+	case KEY_EITHER: return config_number(p, p->value, 0, UINT32_MAX, &n, f);
 	case KEY_ACTION: return take_action(c, p, k, f);
 	case KEY_WORD: return take_word(p, k, f);
 	case KEY_MUST_BE_0: return must_be(p, k, 0, f);

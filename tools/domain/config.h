@@ -72,7 +72,6 @@ struct config {
 	enum config_action on_poweroff, on_reboot, on_crash, on_watchdog, on_soft_reset;
 	/* UINT32_MAX: not given */
 	uint32_t max_grant_frames, max_maptrack_frames, max_grant_version, max_event_channels;
-	bool nomigrate, driver_domain;
 	struct config_disk *disks;
 	struct config_vif *vifs;
 };

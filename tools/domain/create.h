@@ -11,6 +11,7 @@
 #include "lib/fmem/fmem.h"
 #include "lib/hcall/hcall.h"
 #include "lib/store/client.h"
+#include "lib/watch.h"
 #include <sys/types.h>
 
 /* What there is to manage domains with: all four, or none (F_NO_HYPERVISOR, F_PRIVILEGE, F_NO_STORE). */
@@ -18,6 +19,8 @@ struct system {
 	struct hcall *hcall;
 	struct fmem *fmem;
 	struct store_client *store;
+	const struct watch
+	    *watch; /* who looks on at what takes long; NULL: nobody, as system_open() leaves it */
 };
 
 enum system_parts { SYSTEM_CALLS, SYSTEM_STORE, SYSTEM_ALL }; /* each with those before it */
@@ -25,11 +28,14 @@ MUST_USE bool system_open(struct system *s, enum system_parts parts, struct faul
 void system_close(struct system *s);
 /*
  * Who makes, changes or ends domains or devices holds this lock meanwhile: a descriptor for system_unlock(); -1: *f (F_PRIVILEGE). If the
- * one who held it before was killed, what it left half done is taken away first (recover.c).
+ * one who held it before was killed, what it left half done is taken away first (recover.c). From here on SIGINT, SIGTERM and SIGHUP are held
+ * back, beyond system_unlock(): whoever works asks s->watch, and stops between two steps. system_let_signals() ends that.
  */
 #define SYSTEM_LOCK "/run/kr.lock"
 MUST_USE int system_lock(const struct system *s, struct fault *f);
 void system_unlock(int lock);
+/* Signals that came meanwhile arrive now, and may end the process. */
+void system_let_signals(void);
 /* The holder is about to make a domain with this UUID: if it is killed, the domain goes too, unless it has run. */
 MUST_USE bool system_announce(int lock, const uint8_t *uuid, struct fault *f);
 /* The same for one device of a domain that exists, "vbd" or "vif". */

@@ -15,13 +15,16 @@
 /* ---- at once ------------------------------------------------------------------------------------------ */
 
 /* A back end whose front end is gone, and which is not to come back, lets go; the kernel takes its device away when it has. */
-static void wait_until_gone(uint16_t domid, const char *type, const char *id)
+static void wait_until_gone(const struct system *s, uint16_t domid, const char *type, const char *id)
 {
 	char path[100];
 
 	snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
-	for (unsigned i = 0; i < GONE_NAPS && access(path, F_OK) == 0; i++)
+	for (unsigned i = 0; i < GONE_NAPS && access(path, F_OK) == 0; i++) {
+		if (i >= 20)
+			watch_tell(s->watch, "waiting until the back end lets go");
 		device_nap(i);
+	}
 }
 
 /* The user's script undoes what it did. Its folder is still there; what it says is of no use to anybody any more. */
@@ -48,11 +51,13 @@ static void begin_removal(const struct system *s, uint16_t domid, const char *ty
 		      domid, id))
 		store_set(s, "0", "/local/domain/0/backend/%s/%u/%.10s/online", type, domid, id);
 	store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, id);
+	if (strcmp(type, "vbd") == 0)
+		block_release(s, domid, id);
 }
 
 static void end_removal(const struct system *s, uint16_t domid, const char *type, const char *id)
 {
-	wait_until_gone(domid, type, id);
+	wait_until_gone(s, domid, type, id);
 	undo_script(s, domid, type, id);
 	store_drop(s, "/local/domain/0/backend/%s/%u/%.10s", type, domid, id);
 	store_drop(s, "/local/domain/0/error/backend/%s/%u/%.10s", type, domid, id);
@@ -108,39 +113,54 @@ static unsigned state_of(const struct system *s, const char *folder)
 	return (unsigned)atoi(text);
 }
 
-/* Asked to; true: it has. */
-static bool guest_lets_go(const struct system *s, uint16_t domid, const char *folder)
+/* Asked before, perhaps, and not done: as good as not asked. */
+static bool is_in_use(const struct system *s, const char *folder)
 {
-	struct closing closing = { folder };
-	char sign[100];
-	unsigned i;
+	unsigned state = state_of(s, folder);
 
-	snprintf(sign, sizeof(sign), "/sys/bus/xen-backend/devices/%s",
-		 folder + strlen("/local/domain/0/backend/"));
-	for (char *slash = sign + strlen("/sys/bus/xen-backend/devices/"); *slash; slash++)
-		if (*slash == '/')
-			*slash = '-';
+	return state == XenbusStateConnected || state == XenbusStateClosing;
+}
+
+static bool is_closed(const struct system *s, const char *folder, const char *sign)
+{
+	return state_of(s, folder) == XenbusStateClosed || access(sign, F_OK) != 0;
+}
+
+/* Asked to; false: it has not. */
+static bool guest_lets_go(const struct system *s, uint16_t domid, const char *type, const char *id,
+			  struct fault *f)
+{
+	char sign[100], folder[80];
+	struct closing closing = { folder };
+
+	snprintf(sign, sizeof(sign), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
+	snprintf(folder, sizeof(folder), "/local/domain/0/backend/%s/%u/%.10s", type, domid, id);
+	/* A device that no guest has taken up yet has nobody to ask. */
+	if (!is_in_use(s, folder))
+		return true;
 	if (!store_transaction(s->store, domid, write_closing, &closing))
-		return false;
-	for (i = 0;
-	     i < GUEST_NAPS && state_of(s, folder) != XenbusStateClosed && access(sign, F_OK) == 0;
-	     i++)
+		return fault_set(f, F_STORE, "%s %s: writing to the store: %s", type, id,
+				 strerror(errno));
+	for (unsigned i = 0; i < GUEST_NAPS; i++) {
+		if (is_closed(s, folder, sign))
+			return true;
+		if (i >= 20 && !watch_step(s->watch, "waiting for the guest to let go", 0, 0, f))
+			return fault_set(f, F_INTERRUPTED,
+					 "interrupted; domain %u was asked already, and may still "
+					 "let %s %s go",
+					 domid, type, id);
 		device_nap(i);
-	return i < GUEST_NAPS;
+	}
+	return fault_set(f, F_DEVICE_BUSY,
+			 "domain %u does not let %s %s go within %u s: is it in use there?", domid,
+			 type, id, GUEST_NAPS / 50);
 }
 
 static bool detach(const struct system *s, uint16_t domid, const char *type, const char *id,
 		   bool force, struct fault *f)
 {
-	char folder[80];
-
-	snprintf(folder, sizeof(folder), "/local/domain/0/backend/%s/%u/%s", type, domid, id);
-	/* A device that no guest has taken up yet has nobody to ask. */
-	if (state_of(s, folder) == XenbusStateConnected && !guest_lets_go(s, domid, folder) &&
-	    !force)
-		return fault_set(f, F_DEVICE_BUSY,
-				 "domain %u does not let %s %s go within %u s: is it in use there?",
-				 domid, type, id, GUEST_NAPS / 50);
+	if (!guest_lets_go(s, domid, type, id, f) && !(force && f->id == F_DEVICE_BUSY))
+		return false;
 	device_remove(s, domid, type, id);
 	return true;
 }

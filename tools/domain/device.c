@@ -11,9 +11,11 @@
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
+#include <xen/io/xenbus.h>
 
-#define WAIT_MS  20
-#define WAIT_MAX 1000 /* of them: 20 s */
+#define WAIT_MS     20
+#define WAIT_MAX    1000 /* of them: 20 s */
+#define REJOIN_NAPS 60   /* 0.8 s */
 
 /* ---- folders ---------------------------------------------------------------------------------------- */
 
@@ -73,8 +75,8 @@ static void write_front(struct store_write *w, const struct device *d)
 	store_put(w, STORE_GUEST_OWNS, "state", "1");
 	if (d->disk) {
 		store_put(w, STORE_GUEST_OWNS, "virtual-device", "%u", d->id);
-		store_put(w, STORE_GUEST_OWNS, "device-type", "%s",
-			  d->disk->cdrom ? "cdrom" : "disk");
+		/* A drive is known by the back end's folder. Linux and FreeBSD leave it to a device model when this says so, and these guests have none. */
+		store_put(w, STORE_GUEST_OWNS, "device-type", "disk");
 		store_put(w, STORE_GUEST_OWNS, "trusted", "%u", !d->disk->untrusted);
 	} else {
 		store_put(w, STORE_GUEST_OWNS, "handle", "%u", d->id);
@@ -137,6 +139,9 @@ static bool wait_for_back(const struct device *d, struct fault *f)
 			      d->id))
 			return fault_at(f, F_BACKEND, at, "%s %u: the back end refuses it: %s",
 					d->type, d->id, error);
+		/* Most come at once. */
+		if (i >= 20 && !watch_step(d->s->watch, "waiting for the back end", 0, 0, f))
+			return false;
 		device_nap(i);
 	}
 	return fault_at(f, F_BACKEND, at,
@@ -208,6 +213,8 @@ static bool add_plain_disk(struct device *d, struct fault *f)
 	if (!disk_unused(d->s, d->disk, f) || !block_open(d->disk, &d->major, &d->minor, &hold, f))
 		return false;
 	ok = write_folders(d, f) && wait_for_back(d, f);
+	if (ok && hold >= 0)
+		block_keep(hold);
 	if (hold >= 0)
 		close(hold);
 	return ok;
@@ -256,6 +263,56 @@ bool card_add(const struct system *s, const struct config_vif *vif, uint16_t dom
 		return true;
 	remove_again(&d);
 	return false;
+}
+
+/* What the back end's folder says of a card: it was judged when it was written. */
+static void recall_card(struct device *d, struct config_vif *vif, char text[4][STORE_PATH_MAX])
+{
+	static const char *const nodes[] = { "bridge", "gatewaydev", "ip", "vifname" };
+	const char **const to[] = { &vif->bridge, &vif->gatewaydev, &vif->ip, &vif->vifname };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (store_get(d->s, text[i], STORE_PATH_MAX, "/local/domain/0/backend/vif/%u/%u/%s",
+			      d->domid, d->id, nodes[i]))
+			*to[i] = text[i];
+	d->vif = vif;
+}
+
+/* One that kr makes says from the beginning that it is connected; a script says so for its own. */
+static bool was_restarted(const struct device *d)
+{
+	char text[STORE_PATH_MAX];
+
+	return store_get(d->s, text, sizeof(text), "/local/domain/0/backend/vif/%u/%u/state",
+			 d->domid, d->id) &&
+	       atoi(text) == XenbusStateInitWait &&
+	       store_get(d->s, text, sizeof(text), "/local/domain/0/backend/vif/%u/%u/online",
+			 d->domid, d->id) &&
+	       atoi(text) == 1 &&
+	       !(store_get(d->s, text, sizeof(text), "/local/domain/0/backend/vif/%u/%u/script",
+			   d->domid, d->id) &&
+		 text[0]) &&
+	       !store_get(d->s, text, sizeof(text),
+			  "/local/domain/0/backend/vif/%u/%u/hotplug-status", d->domid, d->id);
+}
+
+bool card_rejoin(const struct system *s, uint16_t domid, uint32_t id, struct fault *f)
+{
+	struct device d = { .s = s, .domid = domid, .type = "vif", .id = id };
+	char text[4][STORE_PATH_MAX], path[100];
+	struct config_vif vif = { .bridge = NULL };
+
+	f->id = F_NONE;
+	if (!was_restarted(&d))
+		return false;
+	recall_card(&d, &vif, text);
+	/* The interface follows the word. */
+	for (unsigned i = 0; i < REJOIN_NAPS && access(sign_of(&d, path, sizeof(path)), F_OK); i++)
+		device_nap(i);
+	if (!connect_card(&d, f))
+		return false;
+	store_set(s, "connected", "/local/domain/0/backend/vif/%u/%u/hotplug-status", domid, id);
+	return true;
 }
 
 bool devices_add(const struct system *s, const struct config *c, uint16_t domid, struct fault *f)

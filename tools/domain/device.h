@@ -35,6 +35,13 @@ MUST_USE bool disk_detach(const struct system *s, uint16_t domid, const char *wh
 MUST_USE bool card_detach(const struct system *s, uint16_t domid, const char *which, bool force,
 			  struct fault *f);
 
+/*
+ * A card whose back end was taken away and came back (its driver was loaded again) is no part of its bridge or route any more, and the kernel waits to hear that it
+ * is: true: it was, and is again; the guest notices nothing but the gap. False: there is nothing to do (*f has no id), or it failed. A card with a
+ * user's script is that script's business.
+ */
+MUST_USE bool card_rejoin(const struct system *s, uint16_t domid, uint32_t id, struct fault *f);
+
 /* What a process that holds the lock is making; all zero: nothing in particular. */
 struct unfinished {
 	uint8_t uuid[16]; /* of a domain */

@@ -30,13 +30,19 @@ struct script {
 /* In the child: never returns. */
 static void become(const struct script *x, int out)
 {
+	static const int ours[] = { SIGINT, SIGTERM, SIGHUP };
 	const bool card = strcmp(x->type, "vif") == 0;
 	char interface[32];
 	sigset_t none;
 
+	setpgid(0, 0);
+	/* What the terminal sent until then was for kr, which waits for us and undoes it: forgotten. */
+	for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		signal(ours[i], SIG_IGN);
+		signal(ours[i], SIG_DFL);
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	setpgid(0, 0);
 	snprintf(interface, sizeof(interface), "vif%u.%s", x->domid, x->id);
 	setenv("script", x->path, 1);
 	setenv("XENBUS_TYPE", x->type, 1);
@@ -153,6 +159,7 @@ bool hotplug_run(const struct system *s, const char *path, const char *action, c
 	if (access(x.path, X_OK) < 0)
 		return fault_set(f, F_HOTPLUG, "%s %s: the script %s: %s", type, id, x.path,
 				 strerror(errno));
+	watch_tell(s->watch, "waiting for a script");
 	status = run(&x);
 	if (status != 0)
 		return failed(s, &x, status, f);

@@ -31,9 +31,9 @@
 	{                                                                \
 		name, KEY_NUMBER64, NULL, AT(field), 1, 1ull << 30, NULL \
 	}
-#define FLAG(name, field)                                   \
-	{                                                   \
-		name, KEY_FLAG, NULL, AT(field), 0, 0, NULL \
+#define EITHER(name)                                  \
+	{                                             \
+		name, KEY_EITHER, NULL, 0, 0, 0, NULL \
 	}
 #define ACTION(name, field)                                   \
 	{                                                     \
@@ -104,8 +104,8 @@ const struct key keys[] = {
 	NUMBER("max_grant_frames", max_grant_frames, 1, 1 << 20),
 	NUMBER("max_maptrack_frames", max_maptrack_frames, 0, 1 << 20),
 	NUMBER("max_grant_version", max_grant_version, 1, 2),
-	FLAG("nomigrate", nomigrate),
-	FLAG("driver_domain", driver_domain),
+	EITHER("nomigrate"), /* nobody is migrated */
+	ZERO("driver_domain", "only this domain can have back ends"),
 	OTHER("device_tree", config_take_device_tree),
 	WORD("passthrough", "disabled|default", NO_HOSTDEV),
 	ZERO("xend_suspend_evtchn_compat", "the store is laid out as libxl does"),

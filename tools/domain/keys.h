@@ -10,7 +10,7 @@ enum key_kind {
 	KEY_PATH,      /* the same, not empty */
 	KEY_NUMBER,    /* a uint32_t from low to high, to `offset` */
 	KEY_NUMBER64,  /* a uint64_t */
-	KEY_FLAG,      /* a bool, to `offset` */
+	KEY_EITHER,    /* 0 or 1: both mean what happens anyway */
 	KEY_ACTION,    /* what to do at an event */
 	KEY_WORD,      /* one of the words (`words`, by |), all of which mean what happens anyway */
 	KEY_MUST_BE_0, /* off is all there is; on is refused, with `text` */

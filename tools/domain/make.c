@@ -141,8 +141,9 @@ bool domain_make(const struct system *s, const struct config *c, const struct bu
 	made->store_gfn = plan->store_gfn;
 	made->console_gfn = plan->console_gfn;
 	if (set_sizes(s, c, made->domid, f) &&
-	    build_fill(s->hcall, s->fmem, made->domid, plan, f) && connect_services(s, made, f) &&
-	    grant_pages(s, made, f) && start_set(s->hcall, made->domid, plan, f))
+	    build_fill(s->hcall, s->fmem, made->domid, plan, s->watch, f) &&
+	    connect_services(s, made, f) && grant_pages(s, made, f) &&
+	    start_set(s->hcall, made->domid, plan, f))
 		return true;
 	err = domain_unmake(s->hcall, made->domid);
 	if (err) /* what led here is of more interest */

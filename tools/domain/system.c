@@ -3,6 +3,7 @@
 #include "device.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -50,13 +51,41 @@ static void clean_after(const struct system *s, int lock)
 	system_clean(s, &u);
 }
 
+static void held_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+void system_let_signals(void)
+{
+	sigset_t set;
+
+	held_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Whoever waits for the lock may go at any moment. */
+static bool take_lock(const struct system *s, int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	watch_tell(s->watch, "waiting for another kr to finish");
+	return flock(fd, LOCK_EX) == 0;
+}
+
 int system_lock(const struct system *s, struct fault *f)
 {
 	const struct unfinished nothing = { .domid = 0 };
 	int fd = open(SYSTEM_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && flock(fd, LOCK_EX) == 0;
+	bool ok = fd >= 0 && take_lock(s, fd);
+	sigset_t set;
 
 	if (ok) {
+		held_signals(&set);
+		sigprocmask(SIG_BLOCK, &set, NULL);
 		clean_after(s, fd);
 		ok = note(fd, &nothing);
 	}

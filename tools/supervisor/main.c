@@ -36,6 +36,7 @@
 #define SOON_MS    1000
 #define MOST_TRIES 30 /* one a second: what the guest before it had may be let go of late */
 #define MOST_JOBS  64
+#define CARDS      "/local/domain/0/backend/vif"
 
 /* A kr that is at work for a record. */
 struct job {
@@ -435,14 +436,33 @@ static bool read_signals(int fd)
 	return go_on;
 }
 
-/* All events mean the same: look. -1: the daemon is gone. */
+/* The state of a card's back end has changed: perhaps it was restarted. */
+static void look_at_card(const char *path)
+{
+	unsigned domid, id;
+	struct fault f;
+	int end = 0;
+
+	if (sscanf(path, CARDS "/%u/%u/state%n", &domid, &id, &end) != 2 || !end || path[end])
+		return;
+	if (card_rejoin(&sys, (uint16_t)domid, id, &f))
+		say("domain %u: network card %u was connected again", domid, id);
+	else if (f.id)
+		say("domain %u: network card %u: %s", domid, id, f.text);
+}
+
+/* All events but those of cards mean the same: look. -1: the daemon is gone. */
 static int read_events(void)
 {
 	static struct client_event e;
 	int got, n = 0;
 
-	while ((got = client_event(sys.store, &e, false)) > 0)
-		n++;
+	while ((got = client_event(sys.store, &e, false)) > 0) {
+		if (strcmp(e.token, "card") == 0)
+			look_at_card(e.path);
+		else
+			n++;
+	}
 	return got < 0 ? -1 : n;
 }
 
@@ -528,7 +548,8 @@ int main(int argc, char **argv)
 	if (!system_open(&sys, SYSTEM_ALL, &f))
 		die("the system", f.text);
 	if (client_watch(sys.store, "@releaseDomain", "gone") ||
-	    client_watch(sys.store, "@introduceDomain", "new"))
+	    client_watch(sys.store, "@introduceDomain", "new") ||
+	    client_watch(sys.store, CARDS, "card"))
 		die("the store", "it takes no watch");
 	if (!foreground)
 		daemon_background();
