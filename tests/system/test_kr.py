@@ -4,8 +4,10 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import struct
 import subprocess
+import textwrap
 
 import machine as machines
 import pytest
@@ -118,6 +120,18 @@ def test_all_faults_of_a_file_are_told_at_once(guest):
     run = kr("create", "-n", "--arch", "arm64", guest("vcpu = 2", "hap = 0"))
     assert "guest.cfg:5:1: there is no key vcpu: did you mean vcpus?" in run.stderr
     assert "guest.cfg:6:7: hap=0" in run.stderr
+
+
+def test_the_page_for_new_users_says_what_is_said(tmp_path):
+    """docs/getting-started.md: its debian.cfg, and what it shows of a misspelt one."""
+    page = (TOP / "docs/getting-started.md").read_text()
+    text = re.search(r"`debian.cfg`:\n\n((?:    .*\n)+)", page).group(1)
+    (tmp_path / "debian.cfg").write_text(textwrap.dedent(text))
+    status, shown = planned("--arch", "x86_64", tmp_path / "debian.cfg")
+    assert shown["name"] == "debian" and {f["reason"] for f in shown["faults"]} <= {"FILE_MISSING", "DISK_MISSING", "NO_BRIDGE"}, shown
+    (tmp_path / "debian.cfg").write_text(textwrap.dedent(text).replace("memory", "memroy"))
+    said = subprocess.run([str(KR), "create", "--dry-run", "debian.cfg"], cwd=tmp_path, stderr=subprocess.PIPE, universal_newlines=True).stderr
+    assert textwrap.indent(said, "    ") in page, said
 
 
 def test_mistakes_in_the_call():
