@@ -173,9 +173,9 @@ static bool take_output(struct console *c)
 		return false;
 	c->tick_bytes += (uint32_t)n;
 	events_notify(setup->events, c->port);
-	log_write(&c->log, bytes, n);
 	tail_add(&c->out, bytes, n);
 	flush(c);
+	log_write(&c->log, bytes, n); /* last: who has seen it there finds it on the terminal */
 	return ring_has_output(&c->ring);
 }
 
