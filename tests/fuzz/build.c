@@ -37,9 +37,28 @@ static uint8_t *wrap(const uint8_t *payload, size_t n, size_t *size)
 	return p;
 }
 
+static volatile uint8_t sink;
+
+static bool read_it(void *ctx, uint64_t to, const uint8_t *data, size_t n, struct fault *f)
+{
+	const struct build_plan *plan = ctx;
+	bool inside = false;
+
+	for (uint32_t i = 0; i < plan->nr_pieces; i++) {
+		const struct build_piece *p = &plan->piece[i];
+
+		inside |= !p->data && to >= p->at.start && to - p->at.start <= p->file_size &&
+			  n <= p->file_size - (to - p->at.start);
+	}
+	if (!inside)
+		abort();
+	for (size_t at = 0; at < n; at++)
+		sink = data[at];
+	return true;
+}
+
 static void use(const struct build_request *r)
 {
-	volatile uint8_t sink;
 	struct fault f = { 0 };
 	struct build_plan plan;
 
@@ -49,9 +68,10 @@ static void use(const struct build_request *r)
 		return;
 	}
 	for (uint32_t i = 0; i < plan.nr_pieces; i++)
-		for (size_t at = 0; at < plan.piece[i].file_size; at++)
+		for (size_t at = 0; plan.piece[i].data && at < plan.piece[i].file_size; at++)
 			sink = plan.piece[i].data[at];
-	(void)sink;
+	if (!build_unpack(&plan, read_it, &plan, &f) && (f.id == F_NONE || !f.text[0]))
+		abort();
 	build_plan_free(&plan);
 }
 

@@ -128,6 +128,10 @@ def test_what_is_refused_in_dom0(dom0, nothing_is_left):
     assert "not enough free memory: 100000 MiB wanted" in refused(dom0, "create /tmp/b.cfg memory=100000")
     assert "there is no bridge nobridge; there are: xenbr0" in refused(
         dom0, "create /tmp/b.cfg \"vif=['bridge=nobridge']\"")
+    if dom0.machine.arch == "x86_64":   # packed there, and unpacked into the guest
+        dom0.ok("cp /guest/vmlinuz /tmp/damaged; dd if=/dev/zero of=/tmp/damaged bs=1M seek=9 count=1 conv=notrunc")
+        assert "lz4 data is damaged after" in refused(dom0, "create /tmp/b.cfg \"kernel='/tmp/damaged'\"")
+        dom0.ok("rm /tmp/damaged")
 
 
 @pytest.mark.first("arm64")

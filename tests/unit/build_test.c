@@ -129,7 +129,7 @@ static struct made pack_xz(const struct made *in)
 {
 	struct made m = { zeroed(2 * in->size + 1000), 0 };
 
-	assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, NULL, in->data, in->size,
+	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, in->data, in->size,
 						 m.data, &m.size, 2 * in->size + 1000),
 			 LZMA_OK);
 	return m;
@@ -141,7 +141,7 @@ static struct made pack_lzma(const struct made *in)
 	lzma_stream z = LZMA_STREAM_INIT;
 	lzma_options_lzma options;
 
-	lzma_lzma_preset(&options, 6);
+	lzma_lzma_preset(&options, 0);
 	assert_int_equal(lzma_alone_encoder(&z, &options), LZMA_OK);
 	z.next_in = in->data;
 	z.avail_in = in->size;
@@ -153,15 +153,22 @@ static struct made pack_lzma(const struct made *in)
 	return m;
 }
 
+/* Legacy frames have blocks of 8 MiB. */
 static struct made pack_lz4(const struct made *in)
 {
-	struct made m = { zeroed(2 * in->size + 1000), 0 };
-	int n = LZ4_compress_default((const char *)in->data, (char *)m.data + 8, (int)in->size,
-				     (int)(2 * in->size));
+	struct made m = { zeroed(2 * in->size + 1000), 4 };
 
 	put(m.data, 0x184c2102, 4);
-	put(m.data + 4, (uint64_t)n, 4);
-	m.size = (size_t)n + 8;
+	for (size_t at = 0; at < in->size; at += 8 * MIB) {
+		size_t n = in->size - at < 8 * MIB ? in->size - at : 8 * MIB;
+		int got = LZ4_compress_default((const char *)in->data + at,
+					       (char *)m.data + m.size + 4, (int)n,
+					       (int)(2 * in->size + 1000 - m.size - 4));
+
+		assert_true(got > 0);
+		put(m.data + m.size, (uint64_t)got, 4);
+		m.size += 4 + (size_t)got;
+	}
 	return m;
 }
 
@@ -169,7 +176,7 @@ static struct made pack_zstd(const struct made *in)
 {
 	struct made m = { zeroed(2 * in->size + 1000), 0 };
 
-	m.size = ZSTD_compress(m.data, 2 * in->size + 1000, in->data, in->size, 19);
+	m.size = ZSTD_compress(m.data, 2 * in->size + 1000, in->data, in->size, 3);
 	assert_false(ZSTD_isError(m.size));
 	return m;
 }
@@ -184,17 +191,24 @@ static const struct packer {
 		{ "zstd", pack_zstd } };
 
 /* As Linux's build packs it: all but gzip get the unpacked size behind. */
-static struct made make_packed_bzimage(const struct packer *packer)
+static struct made pack_bzimage(const struct packer *packer, const struct made *elf)
 {
-	struct made elf = make_elf(), packed = packer->pack(&elf), m;
+	struct made packed = packer->pack(elf), m;
 
 	if (strcmp(packer->name, "gzip") != 0) {
-		put(packed.data + packed.size, elf.size, 4);
+		put(packed.data + packed.size, elf->size, 4);
 		packed.size += 4;
 	}
 	m = make_bzimage(packed.data, packed.size);
-	free(elf.data);
 	free(packed.data);
+	return m;
+}
+
+static struct made make_packed_bzimage(const struct packer *packer)
+{
+	struct made elf = make_elf(), m = pack_bzimage(packer, &elf);
+
+	free(elf.data);
 	return m;
 }
 
@@ -223,18 +237,38 @@ static struct build_request request(enum build_arch arch, const struct made *m)
 	};
 }
 
-static void accepted(const struct build_request *r)
+/* What build_unpack() gave: a guest's memory from 16 MiB on. */
+static uint8_t poured[64 * MIB];
+
+static bool put_poured(void *ctx, uint64_t to, const uint8_t *data, size_t n, struct fault *f)
+{
+	assert_true(to >= 16 * MIB && range_inside(sizeof(poured), to - 16 * MIB, n));
+	memcpy(poured + (to - 16 * MIB), data, n);
+	return true;
+}
+
+/* A plan, and all of the kernel. */
+static bool planned(const struct build_request *r)
 {
 	fault = (struct fault){ 0 };
 	if (!build_plan(r, &plan, &fault))
+		return false;
+	if (build_unpack(&plan, put_poured, NULL, &fault))
+		return true;
+	build_plan_free(&plan);
+	return false;
+}
+
+static void accepted(const struct build_request *r)
+{
+	if (!planned(r))
 		fail_msg("%s: %s", fault_name(fault.id), fault.text);
 }
 
 /* Refused for this cause, and the line says this. */
 static void refused(const struct build_request *r, enum fault_id id, const char *says)
 {
-	fault = (struct fault){ 0 };
-	if (build_plan(r, &plan, &fault)) {
+	if (planned(r)) {
 		build_plan_free(&plan);
 		fail_msg("accepted, though it should say: %s", says);
 	}
@@ -258,7 +292,7 @@ static const void *at(uint64_t pa)
 		const struct build_piece *p = &plan.piece[i];
 
 		if (pa >= p->at.start && pa - p->at.start < p->file_size)
-			return p->data + (pa - p->at.start);
+			return p->data ? p->data + (pa - p->at.start) : poured + (pa - 16 * MIB);
 	}
 	fail_msg("nothing stands at %llx", (unsigned long long)pa);
 	return NULL;
@@ -294,6 +328,61 @@ static void every_packing_gives_the_same_kernel(void **state)
 		free(elf.data);
 		free(m.data);
 	}
+}
+
+/* 9 MiB, and the note lies where one window ends, of whatever size, and the next begins. */
+static struct made make_large_elf(void)
+{
+	struct made m = { zeroed(9 * MIB), 9 * MIB }, small = make_elf();
+	uint32_t x = 1;
+
+	memcpy(m.data, small.data, ELF_SIZE);
+	memcpy(m.data + 8 * MIB - 18, small.data + ELF_NOTE, 20);
+	for (size_t i = ELF_CODE; i < m.size; i++)
+		if (i < 8 * MIB - 18 || i >= 8 * MIB + 2)
+			m.data[i] = (uint8_t)(i % 64 ? i >> 6 : (x = x * 1103515245 + 12345) >> 24);
+	segment(&m)[0].p_filesz = segment(&m)[0].p_memsz = m.size - ELF_CODE;
+	segment(&m)[1].p_offset = 8 * MIB - 18;
+	free(small.data);
+	return m;
+}
+
+static bool put_until(void *ctx, uint64_t to, const uint8_t *data, size_t n, struct fault *f)
+{
+	uint64_t *end = ctx;
+
+	return to + n <= *end ||
+	       fault_set(f, F_HYPERVISOR, "no more than to %#llx", (unsigned long long)*end);
+}
+
+static void a_large_kernel_comes_in_pieces(void **state)
+{
+	struct made elf = make_large_elf();
+
+	for (size_t i = 0; i < sizeof(packers) / sizeof(packers[0]); i++) {
+		struct made m = pack_bzimage(&packers[i], &elf);
+		struct build_request r = request(BUILD_X86_64, &m);
+		uint64_t end = 24 * MIB;
+
+		accepted(&r);
+		assert_int_equal(plan.entry, PVH_ENTRY);
+		assert_memory_equal(at(16 * MIB), elf.data + ELF_CODE, elf.size - ELF_CODE);
+		assert_false(build_unpack(&plan, put_until, &end, &fault));
+		assert_int_equal(fault.id, F_HYPERVISOR);
+		build_plan_free(&plan);
+		if (i >= 2) { /* no checksum */
+			free(m.data);
+			continue;
+		}
+		/* What is wrong far behind the headers is found when it comes. */
+		memset(m.data + SETUP_SIZE + 0x100 + (m.size - SETUP_SIZE) * 3 / 4, 0xff, 64);
+		assert_true(build_plan(&r, &plan, &fault));
+		assert_false(build_unpack(&plan, NULL, NULL, &fault));
+		assert_true(fault.id == F_PAYLOAD_DAMAGED || fault.id == F_PAYLOAD_SIZE);
+		build_plan_free(&plan);
+		free(m.data);
+	}
+	free(elf.data);
 }
 
 static void a_flipped_bit_is_found_by_the_formats_with_a_checksum(void **state)
@@ -463,15 +552,15 @@ static void a_truncated_file_is_refused_at_every_length(void **state)
 		struct build_request r = request(BUILD_X86_64, &m);
 
 		memcpy(copy, elf.data, n);
-		assert_false(build_plan(&r, &plan, &fault));
+		assert_false(planned(&r));
 		if (n < bz.size) {
 			memcpy(copy, bz.data, n);
-			assert_false(build_plan(&r, &plan, &fault));
+			assert_false(planned(&r));
 		}
 		if (n < 64) {
 			memcpy(copy, image.data, n);
 			r.arch = BUILD_ARM64;
-			assert_false(build_plan(&r, &plan, &fault));
+			assert_false(planned(&r));
 		}
 		free(copy);
 	}
@@ -925,6 +1014,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_elf_kernel_goes_where_its_segments_say),
 		cmocka_unit_test(every_packing_gives_the_same_kernel),
+		cmocka_unit_test(a_large_kernel_comes_in_pieces),
 		cmocka_unit_test(a_flipped_bit_is_found_by_the_formats_with_a_checksum),
 		cmocka_unit_test(a_packed_kernel_that_ends_early_is_named),
 		cmocka_unit_test(a_packed_kernel_gives_what_it_claims_and_no_more),

@@ -6,6 +6,8 @@
  * carrying a plan out is fill.h's.
  *
  *	files -> unpack.c -> bzimage.c, elf.c, arm64.c -> layout_x86.c, layout_arm64.c -> start_info.c, device_tree.c -> plan
+ *
+ * The kernel in a bzImage is planned by its ELF headers alone, and unpacked a megabyte at a time on its way into the guest (packed.c).
  */
 #ifndef TOOLS_BUILD_H
 #define TOOLS_BUILD_H
@@ -54,8 +56,8 @@ struct build_range {
 struct build_piece {
 	const char *what; /* "kernel", "ramdisk", "device tree", ... */
 	struct build_range at;
-	const uint8_t *data;
-	size_t file_size; /* at most at.size */
+	const uint8_t *data; /* NULL: build_unpack() has it */
+	size_t file_size;    /* at most at.size */
 };
 
 struct build_plan {
@@ -64,12 +66,13 @@ struct build_plan {
 	uint32_t nr_banks;
 	struct build_piece piece[BUILD_MAX_PIECES]; /* inside the banks; no two overlap */
 	uint32_t nr_pieces;
-	uint64_t entry;    /* x86: eip, flat 32-bit; Arm: pc */
+	uint64_t entry; /* x86: eip, flat 32-bit, of a packed kernel after build_unpack(); Arm: pc */
 	uint64_t argument; /* x86: ebx, the start info; Arm: x0, the device tree */
 	/* Frames beside the banks that the guest shares with others, to be populated singly. */
 	uint64_t console_gfn, store_gfn;
-	const char *kernel_kind; /* "bzImage (xz)", "Image", ... */
-	void *owned[4];          /* what the plan allocated and pieces point to */
+	const char *kernel_kind;      /* "bzImage (xz)", "Image", ... */
+	struct packed_kernel *packed; /* NULL: the pieces have all data */
+	void *owned[4];               /* what the plan allocated, and it and its pieces point to */
 };
 
 /*
@@ -77,6 +80,14 @@ struct build_plan {
  * must outlive the plan.
  */
 MUST_USE bool build_plan(const struct build_request *r, struct build_plan *plan, struct fault *f);
+
+/* `n` bytes that go to the guest physical address `to`. False: *f says why not. */
+typedef bool build_put_fn(void *ctx, uint64_t to, const uint8_t *data, size_t n, struct fault *f);
+/*
+ * Unpack the plan's kernel, if it is a packed one, hand its segments to `put` (NULL: to nobody) in pieces of any size, and set the plan's entry. False: it is damaged, or has no entry
+ * for a PVH guest, or put's fault: all of the kernel but its headers is judged here and not by build_plan().
+ */
+MUST_USE bool build_unpack(struct build_plan *plan, build_put_fn *put, void *ctx, struct fault *f);
 void build_plan_free(struct build_plan *plan);
 
 /* Read a whole file of at most `limit` bytes; `what` for messages ("kernel"). b->data is freed with build_file_free(). */

@@ -4,7 +4,6 @@
  * PVH guest boots.
  */
 #include "parts.h"
-#include <stdlib.h>
 
 /* Offsets in the file: the setup header. */
 #define SETUP_SECTS     0x1f1u
@@ -65,34 +64,53 @@ static bool find_payload(const struct blob *b, struct blob *payload, struct faul
 	return true;
 }
 
-bool bzimage_unpack(const struct blob *b, uint8_t **out, size_t *size, const char **format,
-		    struct fault *f)
+bool bzimage_find(const struct blob *b, struct bzimage *z, struct fault *f)
 {
-	struct blob payload;
 	uint64_t claimed;
 
-	if (!find_payload(b, &payload, f))
+	if (!find_payload(b, &z->payload, f))
 		return false;
-	*format = unpack_format(payload.data, payload.size);
-	if (!*format)
+	z->format = unpack_format(z->payload.data, z->payload.size);
+	if (!z->format)
 		return fault_set(f, F_PAYLOAD_FORMAT,
 				 "%s: bzImage: payload starts with %02x %02x %02x %02x, which is "
 				 "no known format",
-				 b->name, payload.data[0], payload.data[1], payload.data[2],
-				 payload.data[3]);
+				 b->name, z->payload.data[0], z->payload.data[1],
+				 z->payload.data[2], z->payload.data[3]);
 	/* Linux's build puts the unpacked size last: gzip has it anyway, behind the others it is added. */
-	claimed = little(payload.data + payload.size - 4, 4);
+	claimed = little(z->payload.data + z->payload.size - 4, 4);
 	if (claimed == 0 || claimed > BUILD_MAX_UNPACKED)
 		return fault_set(f, F_PAYLOAD_SIZE,
 				 "%s: bzImage: the payload's last word claims %llu bytes unpacked; "
 				 "1 byte to 1 GiB are possible",
 				 b->name, (unsigned long long)claimed);
-	if (!unpack(&payload, strcmp(*format, "gzip") == 0 ? 0 : 4, (size_t)claimed, out, size, f))
+	z->tail = strcmp(z->format, "gzip") == 0 ? 0 : 4;
+	z->size = (size_t)claimed;
+	return true;
+}
+
+struct counted {
+	unpack_take_fn *take;
+	void *ctx;
+	uint64_t given;
+};
+
+static bool take_counted(void *ctx, uint64_t at, const uint8_t *data, size_t n, struct fault *f)
+{
+	struct counted *c = ctx;
+
+	c->given = at + n;
+	return c->take(c->ctx, at, data, n, f);
+}
+
+bool bzimage_unpack(const struct bzimage *z, unpack_take_fn *take, void *ctx, struct fault *f)
+{
+	struct counted c = { take, ctx, 0 };
+
+	if (!unpack_each(&z->payload, z->tail, z->size, take_counted, &c, f))
 		return false;
-	if (*size == claimed)
-		return true;
-	free(*out);
-	return fault_set(f, F_PAYLOAD_SIZE,
-			 "%s: bzImage: the payload gives %zu bytes instead of %llu", b->name, *size,
-			 (unsigned long long)claimed);
+	return c.given == z->size ||
+	       fault_set(f, F_PAYLOAD_SIZE,
+			 "%s: bzImage: the payload gives %llu bytes instead of %zu",
+			 z->payload.name, (unsigned long long)c.given, z->size);
 }

@@ -54,8 +54,8 @@ static const char *machine_name(uint64_t machine)
 }
 
 /* Where the program headers are: *at, *n, *each. */
-static bool check_file(const struct blob *b, uint64_t *at, uint32_t *n, uint32_t *each,
-		       struct fault *f)
+static bool check_file(const struct blob *b, uint64_t size, uint64_t *at, uint32_t *n,
+		       uint32_t *each, struct fault *f)
 {
 	uint64_t machine, type;
 
@@ -91,11 +91,16 @@ static bool check_file(const struct blob *b, uint64_t *at, uint32_t *n, uint32_t
 		    f, F_KERNEL_HEADER,
 		    "%s: ELF: %u program headers of %u bytes: 1 to %u of %zu are possible", b->name,
 		    *n, *each, MAX_HEADERS, wide(b) ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr));
-	if (!range_inside(b->size, *at, (uint64_t)*n * *each))
+	if (!range_inside(size, *at, (uint64_t)*n * *each))
 		return fault_set(
 		    f, F_KERNEL_TRUNCATED,
-		    "%s: a truncated ELF file: program headers at %llu, the file has %zu bytes",
-		    b->name, (unsigned long long)*at, b->size);
+		    "%s: a truncated ELF file: program headers at %llu, the file has %llu bytes",
+		    b->name, (unsigned long long)*at, (unsigned long long)size);
+	if (!range_inside(b->size, *at, (uint64_t)*n * *each))
+		return fault_set(f, F_KERNEL_HEADER,
+				 "%s: ELF: program headers at %llu: in a packed kernel they are "
+				 "looked for in the first %zu bytes",
+				 b->name, (unsigned long long)*at, b->size);
 	return true;
 }
 
@@ -108,7 +113,7 @@ static bool bad_segment(const struct blob *b, uint32_t index, const struct heade
 			 (unsigned long long)h->memsz, why);
 }
 
-static bool add_segment(const struct blob *b, uint32_t index, const struct header *h,
+static bool add_segment(const struct blob *b, uint64_t size, uint32_t index, const struct header *h,
 			uint64_t floor, uint64_t ceiling, struct elf_kernel *k, struct fault *f)
 {
 	struct elf_segment *s = k->segment;
@@ -119,7 +124,7 @@ static bool add_segment(const struct blob *b, uint32_t index, const struct heade
 	if (h->filesz > h->memsz)
 		return bad_segment(b, index, h, F_KERNEL_HEADER,
 				   "larger in the file than in memory", f);
-	if (!range_inside(b->size, h->offset, h->filesz))
+	if (!range_inside(size, h->offset, h->filesz))
 		return bad_segment(b, index, h, F_KERNEL_TRUNCATED,
 				   "the file ends before it, it is truncated", f);
 	if (h->paddr < floor || !range_inside(ceiling, h->paddr, h->memsz))
@@ -137,28 +142,81 @@ static bool add_segment(const struct blob *b, uint32_t index, const struct heade
 	return true;
 }
 
-/* Look through one segment of notes for the PVH entry; what is no sound note ends the search. */
-static void find_entry(const struct blob *b, const struct header *h, bool *found,
-		       struct elf_kernel *k)
+/* What does not lie in the file holds no note. */
+static bool add_notes(const struct blob *b, uint64_t size, uint32_t index, const struct header *h,
+		      struct elf_kernel *k, struct fault *f)
 {
-	uint64_t at = h->offset, end = at + h->filesz;
+	uint64_t all = 0;
 
-	if (!range_inside(b->size, h->offset, h->filesz))
-		return;
-	while (end - at >= sizeof(Elf64_Nhdr)) {
-		uint64_t name = little(b->data + at, 4), desc = little(b->data + at + 4, 4);
-		uint64_t type = little(b->data + at + 8, 4), text = at + sizeof(Elf64_Nhdr);
+	if (!range_inside(size, h->offset, h->filesz))
+		return true;
+	for (uint32_t i = 0; i < k->nr_notes; i++)
+		all += k->note[i].size;
+	if (k->nr_notes == BUILD_MAX_NOTES || h->filesz > sizeof(k->notes) - all)
+		return bad_segment(b, index, h, F_KERNEL_HEADER,
+				   "more than 16 segments or 16 KiB of notes", f);
+	k->note[k->nr_notes++] = (struct build_range){ h->offset, h->filesz };
+	return true;
+}
+
+bool elf_parse(const struct blob *b, uint64_t size, uint64_t floor, uint64_t ceiling,
+	       struct elf_kernel *k, struct fault *f)
+{
+	uint32_t n, each;
+	uint64_t at;
+
+	*k = (struct elf_kernel){ 0 };
+	if (!check_file(b, size, &at, &n, &each, f))
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		struct header h = header_at(b, at + (uint64_t)i * each);
+
+		if (h.type == PT_LOAD && !add_segment(b, size, i, &h, floor, ceiling, k, f))
+			return false;
+		if (h.type == PT_NOTE && !add_notes(b, size, i, &h, k, f))
+			return false;
+	}
+	return k->nr > 0 ||
+	       fault_set(f, F_KERNEL_FORMAT, "%s: ELF: no segment of it is to be loaded", b->name);
+}
+
+/* ---- the entry ------------------------------------------------------------------------------------- */
+
+void elf_take_notes(struct elf_kernel *k, uint64_t at, const uint8_t *data, size_t n)
+{
+	uint8_t *to = k->notes;
+
+	for (uint32_t i = 0; i < k->nr_notes; i++) {
+		const struct build_range *note = &k->note[i];
+		uint64_t from = note->start > at ? note->start : at;
+		uint64_t end = note->start + note->size < at + n ? note->start + note->size
+								 : at + n;
+
+		if (from < end)
+			memcpy(to + (from - note->start), data + (from - at), end - from);
+		to += note->size;
+	}
+}
+
+/* Look through one segment of notes for the PVH entry; what is no sound note ends the search. */
+static void find_entry(const uint8_t *p, uint64_t size, bool *found, struct elf_kernel *k)
+{
+	uint64_t at = 0;
+
+	while (size - at >= sizeof(Elf64_Nhdr)) {
+		uint64_t name = little(p + at, 4), desc = little(p + at + 4, 4);
+		uint64_t type = little(p + at + 8, 4), text = at + sizeof(Elf64_Nhdr);
 		uint64_t value = text + ROUND_UP_TO(name, 4);
 
-		if (value > end || desc > end - value)
+		if (value > size || desc > size - value)
 			return;
 		if (type == XEN_ELFNOTE_PHYS32_ENTRY && name == 4 && desc >= 4 &&
-		    memcmp(b->data + text, "Xen", 4) == 0) {
-			k->entry = (uint32_t)little(b->data + value, 4);
+		    memcmp(p + text, "Xen", 4) == 0) {
+			k->entry = (uint32_t)little(p + value, 4);
 			*found = true;
 		}
 		at = value + ROUND_UP_TO(desc, 4);
-		if (at > end)
+		if (at > size)
 			return;
 	}
 }
@@ -173,35 +231,23 @@ static bool entry_loaded(const struct elf_kernel *k)
 	return false;
 }
 
-bool elf_parse(const struct blob *b, uint64_t floor, uint64_t ceiling, struct elf_kernel *k,
-	       struct fault *f)
+bool elf_entry(struct elf_kernel *k, const char *name, struct fault *f)
 {
+	const uint8_t *p = k->notes;
 	bool found = false;
-	uint32_t n, each;
-	uint64_t at;
 
-	*k = (struct elf_kernel){ 0 };
-	if (!check_file(b, &at, &n, &each, f))
-		return false;
-	for (uint32_t i = 0; i < n; i++) {
-		struct header h = header_at(b, at + (uint64_t)i * each);
-
-		if (h.type == PT_LOAD && !add_segment(b, i, &h, floor, ceiling, k, f))
-			return false;
-		if (h.type == PT_NOTE)
-			find_entry(b, &h, &found, k);
+	for (uint32_t i = 0; i < k->nr_notes; i++) {
+		find_entry(p, k->note[i].size, &found, k);
+		p += k->note[i].size;
 	}
-	if (k->nr == 0)
-		return fault_set(f, F_KERNEL_FORMAT, "%s: ELF: no segment of it is to be loaded",
-				 b->name);
 	if (!found)
 		return fault_set(f, F_KERNEL_NO_PVH,
 				 "%s: ELF: no note XEN_ELFNOTE_PHYS32_ENTRY: the kernel cannot "
 				 "start as a PVH guest",
-				 b->name);
+				 name);
 	if (!entry_loaded(k))
 		return fault_set(f, F_KERNEL_HEADER,
 				 "%s: ELF: its PVH entry 0x%x lies outside of what the file loads",
-				 b->name, k->entry);
+				 name, k->entry);
 	return true;
 }

@@ -27,6 +27,8 @@ struct filling {
 	struct fmem *m;
 	uint16_t domid;
 	const struct watch *w;
+	enum build_arch arch;
+	uint64_t unpacked, packed; /* bytes of the kernel: so far, in all */
 	struct fault *f;
 	bool small; /* no more large extents are to be had */
 };
@@ -159,7 +161,8 @@ static bool populate_shared(struct filling *x, uint64_t gfn, const char *what)
 	return done == 1 || hypervisor_fault(x->h, done < 0 ? (int)done : -ENOMEM, what, x->f);
 }
 
-static bool fill_piece(struct filling *x, const struct build_plan *plan, const struct build_piece *p)
+/* A piece that is the part of `all` bytes behind `before` of them. */
+static bool fill_part(struct filling *x, const struct build_piece *p, uint64_t before, uint64_t all)
 {
 	size_t done = 0, n;
 	int err = 0;
@@ -168,25 +171,45 @@ static bool fill_piece(struct filling *x, const struct build_plan *plan, const s
 		n = p->file_size - done < PORTION ? p->file_size - done : PORTION;
 		err = hcall_fill(x->h, x->domid, p->at.start + done, p->data + done, n);
 		done += n;
-		if (!err && !watch_step(x->w, p->what, done, p->file_size, x->f))
+		if (!err && !watch_step(x->w, p->what, before + done, all, x->f))
 			return false;
 	}
 	if (err != -EOPNOTSUPP)
 		return filled(x, p, err);
-	return copy_piece(x, p) && (plan->arch != BUILD_ARM64 || clean_piece(x, p));
+	return copy_piece(x, p) && (x->arch != BUILD_ARM64 || clean_piece(x, p));
 }
 
-bool build_fill(struct hcall *h, struct fmem *m, uint16_t domid, const struct build_plan *plan,
+static bool put_kernel(void *ctx, uint64_t to, const uint8_t *data, size_t n, struct fault *f)
+{
+	const struct build_piece part = { "kernel", { to, n }, data, n };
+	struct filling *x = ctx;
+	uint64_t before = x->unpacked;
+
+	(void)f; /* x->f */
+	x->unpacked += n;
+	return fill_part(x, &part, before, x->packed);
+}
+
+static bool fill_pieces(struct filling *x, const struct build_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->nr_pieces; i++) {
+		const struct build_piece *p = &plan->piece[i];
+
+		if (!p->data)
+			x->packed += p->file_size;
+		else if (!fill_part(x, p, 0, p->file_size))
+			return false;
+	}
+	return true;
+}
+
+bool build_fill(struct hcall *h, struct fmem *m, uint16_t domid, struct build_plan *plan,
 		const struct watch *w, struct fault *f)
 {
-	struct filling x = { .h = h, .m = m, .domid = domid, .w = w, .f = f };
+	struct filling x = { .h = h, .m = m, .domid = domid, .w = w, .arch = plan->arch, .f = f };
 
-	if (!populate_banks(&x, plan) ||
-	    !populate_shared(&x, plan->console_gfn, "the console's page") ||
-	    !populate_shared(&x, plan->store_gfn, "the store's page"))
-		return false;
-	for (uint32_t i = 0; i < plan->nr_pieces; i++)
-		if (!fill_piece(&x, plan, &plan->piece[i]))
-			return false;
-	return true;
+	return populate_banks(&x, plan) &&
+	       populate_shared(&x, plan->console_gfn, "the console's page") &&
+	       populate_shared(&x, plan->store_gfn, "the store's page") && fill_pieces(&x, plan) &&
+	       build_unpack(plan, put_kernel, &x, f);
 }

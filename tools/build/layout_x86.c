@@ -76,20 +76,28 @@ static void plan_banks(const struct build_request *r, struct build_plan *plan)
 static bool place_kernel(const struct build_request *r, const struct blob *kernel, uint64_t *end,
 			 struct build_plan *plan, struct fault *f)
 {
-	struct elf_kernel k;
+	struct packed_kernel *packed = plan->packed;
+	struct elf_kernel own, *k = packed ? &packed->elf : &own;
+	uint64_t size = packed ? packed->bzimage.size : kernel->size;
 
-	if (!elf_parse(kernel, HIGH_RAM_BASE, HOLE_BASE, &k, f))
+	if (!elf_parse(kernel, size, HIGH_RAM_BASE, HOLE_BASE, k, f))
 		return false;
-	*end = k.segment[k.nr - 1].to + k.segment[k.nr - 1].size;
+	*end = k->segment[k->nr - 1].to + k->segment[k->nr - 1].size;
 	if (*end > plan->bank[0].size)
 		return fault_set(f, F_MEMORY_SMALL,
 				 "%llu MiB of memory: the kernel %s needs RAM up to %llu KiB",
 				 (unsigned long long)(r->memory / MIB), kernel->name,
 				 (unsigned long long)(*end / 1024));
-	for (uint32_t i = 0; i < k.nr; i++)
-		plan_add(plan, "kernel", k.segment[i].to, k.segment[i].size,
-			 kernel->data + k.segment[i].offset, (size_t)k.segment[i].file_size);
-	plan->entry = k.entry;
+	for (uint32_t i = 0; i < k->nr; i++)
+		plan_add(plan, "kernel", k->segment[i].to, k->segment[i].size,
+			 packed ? NULL : kernel->data + k->segment[i].offset,
+			 (size_t)k->segment[i].file_size);
+	if (packed)
+		return true;
+	elf_take_notes(k, 0, kernel->data, kernel->size);
+	if (!elf_entry(k, kernel->name, f))
+		return false;
+	plan->entry = k->entry;
 	return true;
 }
 

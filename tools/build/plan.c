@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a request to a plan: judge the numbers, unpack the kernel, let the architecture lay it out. */
+/* From a request to a plan: judge the numbers, unpack what of the kernel is needed, let the architecture lay it out. */
 #include "parts.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -63,8 +63,7 @@ static bool unpack_whole(const struct build_request *r, struct blob *kernel,
 	plan->kernel_kind = unpack_format(kernel->data, kernel->size);
 	if (!plan->kernel_kind)
 		return true;
-	if (!unpack(&r->kernel, 0, BUILD_MAX_UNPACKED, (uint8_t **)&plan->owned[0], &kernel->size,
-		    f))
+	if (!unpack(&r->kernel, BUILD_MAX_UNPACKED, (uint8_t **)&plan->owned[0], &kernel->size, f))
 		return false;
 	kernel->data = plan->owned[0];
 	if (kernel->size == 0)
@@ -75,18 +74,8 @@ static bool unpack_whole(const struct build_request *r, struct blob *kernel,
 static bool plan_x86(const struct build_request *r, struct blob *kernel, struct build_plan *plan,
 		     struct fault *f)
 {
-	if (bzimage_is(kernel)) {
-		uint8_t *out;
-
-		if (!bzimage_unpack(kernel, &out, &kernel->size, &plan->kernel_kind, f))
-			return false;
-		plan->owned[1] = out;
-		kernel->data = out;
-		if (!elf_is(kernel))
-			return fault_set(f, F_KERNEL_FORMAT,
-					 "%s: bzImage: its payload is not an ELF file",
-					 kernel->name);
-	}
+	if (bzimage_is(kernel) && !packed_open(kernel, plan, kernel, f))
+		return false;
 	return layout_x86(r, kernel, plan, f);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unpacking kernels through their formats' libraries. Memory for the result grows with what really comes out, up to the
- * limit, so a small file cannot claim a large buffer. Each format is one function: it unpacks into `struct sink`, says how much of the source it
+ * Unpacking kernels through their formats' libraries, a window at a time: what comes out is handed over before the next comes, so that a kernel needs no memory of
+ * its unpacked size, whatever its file claims. Each format is one function: it unpacks into `struct sink`, says how much of the source it
  * used, and answers NULL or why it stopped.
  */
 #include "parts.h"
@@ -15,31 +15,49 @@
 #define WINDOW_MEMORY (256 * MIB)
 #define WINDOW_LOG    27
 #define LZ4_BLOCK     (8 * MIB) /* legacy frames: each block but the last gives so much */
+#define WINDOW        MIB
 
 struct sink {
-	uint8_t *data;
-	size_t size, room, limit;
+	uint8_t *data;        /* the window: what came out and was not handed over yet */
+	size_t size, room;    /* of the window: in use, usable */
+	size_t before;        /* bytes that were handed over */
+	size_t limit;         /* of all together */
+	unpack_take_fn *take; /* NULL: one window is all that is wanted */
+	void *ctx;
+	struct fault *f;
 };
 
 static const char *const too_large = "it gives more than it says or than a kernel can have";
 static const char *const no_memory = "no memory to unpack it to";
 static const char *const ends_early = "it ends in the middle";
+static const char *const no_more = "no more of it is wanted";
 
-/* Room for `more` bytes behind what is there, or for as many as the limit allows (at least one). */
-static const char *sink_grow(struct sink *s, size_t more)
+static const char *hand_over(struct sink *s)
 {
-	size_t room = s->size + more;
-	uint8_t *data;
+	if (s->size && !s->take(s->ctx, s->before, s->data, s->size, s->f))
+		return no_more;
+	s->before += s->size;
+	s->size = 0;
+	return NULL;
+}
 
-	if (s->size == s->limit)
+/* An empty window of `n` bytes, the same number each time, or of what is left to the limit (at least one). */
+static const char *next_window(struct sink *s, size_t n)
+{
+	const char *why;
+
+	if (s->before + s->size == s->limit)
 		return too_large;
-	room = room < 2 * s->room ? 2 * s->room : room;
-	room = room > s->limit ? s->limit : room;
-	data = realloc(s->data, room);
-	if (!data)
+	if (!s->take)
+		return s->size ? no_more : NULL;
+	why = hand_over(s);
+	if (why)
+		return why;
+	if (!s->data)
+		s->data = malloc(n);
+	if (!s->data)
 		return no_memory;
-	s->data = data;
-	s->room = room;
+	s->room = s->limit - s->before < n ? s->limit - s->before : n;
 	return NULL;
 }
 
@@ -53,7 +71,7 @@ static const char *unpack_gzip(const uint8_t *src, size_t n, size_t *used, struc
 
 	while (err == Z_OK && !why) {
 		if (s->size == s->room)
-			why = sink_grow(s, 4 * MIB);
+			why = next_window(s, WINDOW);
 		if (why)
 			break;
 		z.next_out = s->data + s->size;
@@ -89,7 +107,7 @@ static const char *unpack_lzma(lzma_stream *z, size_t n, size_t *used, struct si
 
 	while (err == LZMA_OK && !why) {
 		if (s->size == s->room)
-			why = sink_grow(s, 4 * MIB);
+			why = next_window(s, WINDOW);
 		if (why)
 			break;
 		z->next_out = s->data + s->size;
@@ -141,7 +159,7 @@ static const char *unpack_zstd(const uint8_t *src, size_t n, size_t *used, struc
 		size_t before = in.pos;
 
 		if (s->size == s->room)
-			why = sink_grow(s, 4 * MIB);
+			why = next_window(s, WINDOW);
 		if (why)
 			break;
 		out = (ZSTD_outBuffer){ s->data, s->room, s->size };
@@ -158,6 +176,15 @@ static const char *unpack_zstd(const uint8_t *src, size_t n, size_t *used, struc
 	return why;
 }
 
+/* Of a block that is cut short it cannot be told whether it gives too much. */
+static int unpack_block(const struct sink *s, const uint8_t *src, int n)
+{
+	if (s->take || s->room == s->limit)
+		return LZ4_decompress_safe((const char *)src, (char *)s->data, n, (int)s->room);
+	return LZ4_decompress_safe_partial((const char *)src, (char *)s->data, n, (int)s->room,
+					   (int)s->room);
+}
+
 /* Legacy frame: a magic number, then blocks with their packed size in front. Its end is the end of the source. */
 static const char *unpack_lz4(const uint8_t *src, size_t n, size_t *used, struct sink *s)
 {
@@ -165,25 +192,19 @@ static const char *unpack_lz4(const uint8_t *src, size_t n, size_t *used, struct
 
 	while (n - at >= 4) {
 		uint64_t block = little(src + at, 4);
-		size_t room;
+		const char *why;
 		int got;
 
 		at += 4;
 		if (block == 0 || block > n - at || block > LZ4_COMPRESSBOUND(LZ4_BLOCK))
 			return block > n - at ? ends_early : "a block with a senseless size";
-		if (s->room - s->size < LZ4_BLOCK) {
-			const char *why = s->room == s->limit && s->room > s->size
-					      ? NULL
-					      : sink_grow(s, LZ4_BLOCK);
-			if (why)
-				return why;
-		}
-		room = s->room - s->size < LZ4_BLOCK ? s->room - s->size : LZ4_BLOCK;
-		got = LZ4_decompress_safe((const char *)src + at, (char *)s->data + s->size,
-					  (int)block, (int)room);
+		why = next_window(s, LZ4_BLOCK);
+		if (why)
+			return why;
+		got = unpack_block(s, src + at, (int)block);
 		if (got <= 0)
-			return room < LZ4_BLOCK ? too_large : "not valid lz4 data";
-		s->size += (size_t)got;
+			return s->room < LZ4_BLOCK ? too_large : "not valid lz4 data";
+		s->size = (size_t)got;
 		at += block;
 	}
 	*used = at;
@@ -223,12 +244,11 @@ const char *unpack_format(const uint8_t *p, size_t n)
 	return format ? format->name : NULL;
 }
 
-bool unpack(const struct blob *src, size_t tail, size_t limit, uint8_t **out, size_t *size,
-	    struct fault *f)
+static bool run(const struct blob *src, size_t tail, struct sink *s)
 {
 	const struct format *format = find(src->data, src->size);
-	struct sink s = { .limit = limit };
 	size_t n = src->size - tail, used = 0;
+	struct fault *f = s->f;
 	const char *why;
 
 	if (!format || !format->unpack)
@@ -237,19 +257,78 @@ bool unpack(const struct blob *src, size_t tail, size_t limit, uint8_t **out, si
 	if (src->size > INT32_MAX)
 		return fault_set(f, F_FILE_HUGE, "%s: %zu bytes packed with %s are more than 2 GiB",
 				 src->name, src->size, format->name);
-	why = format->unpack(src->data, n, &used, &s);
+	*f = (struct fault){ 0 };
+	why = format->unpack(src->data, n, &used, s);
 	if (!why && used != n)
 		why = "something else follows it";
-	if (!why) {
-		*out = s.data;
-		*size = s.size;
-		return true;
-	}
-	free(s.data);
+	if (!why && s->take)
+		why = hand_over(s);
+	if (!why || why == no_more)
+		return f->id == F_NONE;
 	if (why == no_memory)
 		return fault_set(f, F_NO_MEMORY, "%s: %s data at byte %zu: %s", src->name,
 				 format->name, used, why);
 	return fault_set(f, why == too_large ? F_PAYLOAD_SIZE : F_PAYLOAD_DAMAGED,
 			 "%s: %s data is damaged after %zu of %zu bytes: %s", src->name,
 			 format->name, used, n, why);
+}
+
+bool unpack_each(const struct blob *src, size_t tail, size_t limit, unpack_take_fn *take, void *ctx,
+		 struct fault *f)
+{
+	struct sink s = { .limit = limit, .take = take, .ctx = ctx, .f = f };
+	bool ok = run(src, tail, &s);
+
+	free(s.data);
+	return ok;
+}
+
+bool unpack_head(const struct blob *src, size_t tail, size_t limit, uint8_t *head, size_t *n,
+		 struct fault *f)
+{
+	struct sink s = { .data = head, .room = *n < limit ? *n : limit, .limit = limit, .f = f };
+	bool ok = run(src, tail, &s);
+
+	*n = s.size;
+	return ok;
+}
+
+/* ---- into memory ---------------------------------------------------------------------------------- */
+
+struct whole {
+	const char *name;
+	uint8_t *data;
+	size_t size, room;
+};
+
+static bool append(void *ctx, uint64_t at, const uint8_t *data, size_t n, struct fault *f)
+{
+	struct whole *w = ctx;
+
+	if (n > w->room - w->size) {
+		size_t room = 2 * w->room + n;
+		uint8_t *larger = realloc(w->data, room);
+
+		if (!larger)
+			return fault_set(f, F_NO_MEMORY, "%s: no %zu KiB of memory to unpack it to",
+					 w->name, room / 1024);
+		w->data = larger;
+		w->room = room;
+	}
+	memcpy(w->data + at, data, n);
+	w->size += n;
+	return true;
+}
+
+bool unpack(const struct blob *src, size_t limit, uint8_t **out, size_t *size, struct fault *f)
+{
+	struct whole w = { .name = src->name };
+
+	if (!unpack_each(src, 0, limit, append, &w, f)) {
+		free(w.data);
+		return false;
+	}
+	*out = w.data;
+	*size = w.size;
+	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kr create: the configuration and the files it names are read, judged and planned; with --dry-run that is all, and it is shown. Only then is anything
- * made.
+ * made. What is packed in a kernel, but for its headers, is judged when it comes out, in the guest that is filled with it.
  */
 #include "build/build.h"
 #include "build/fill.h"
@@ -102,7 +102,8 @@ static bool read_files(struct input *in, struct config_faults *faults)
 	return faults->nr == before;
 }
 
-static void make_plan(struct input *in, struct config_faults *faults)
+/* A packed kernel is unpacked when the guest is filled: of what is not to be made, it is judged here. */
+static void make_plan(struct input *in, bool dry, struct config_faults *faults)
 {
 	const struct build_request r = {
 		.arch = in->config.arch,
@@ -115,8 +116,12 @@ static void make_plan(struct input *in, struct config_faults *faults)
 	};
 	struct fault f;
 
-	if (!build_plan(&r, &in->plan, &f))
+	if (!build_plan(&r, &in->plan, &f)) {
 		config_report(faults, &f);
+	} else if (dry && !build_unpack(&in->plan, NULL, NULL, &f)) {
+		config_report(faults, &f);
+		build_plan_free(&in->plan);
+	}
 }
 
 /* ---- showing ----------------------------------------------------------------------------------------- */
@@ -398,7 +403,7 @@ static int read_and_create(struct ctl *c, const struct wishes *w, const char *pa
 		return refuse_all(c, &faults);
 	host_check(&in->config, HOST_NET, &faults);
 	if (read_files(in, &faults))
-		make_plan(in, &faults);
+		make_plan(in, w->dry, &faults);
 	if (w->dry && w->arch == own_arch)
 		check_system(&in->config, &faults);
 	if (w->dry)

@@ -125,7 +125,7 @@ static bool grant_pages(const struct system *s, const struct made *made, struct 
 	return true;
 }
 
-bool domain_make(const struct system *s, const struct config *c, const struct build_plan *plan,
+bool domain_make(const struct system *s, const struct config *c, struct build_plan *plan,
 		 struct made *made, struct fault *f)
 {
 	struct xen_domctl_createdomain how;
