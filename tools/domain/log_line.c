@@ -52,7 +52,8 @@ bool log_last(const char *log, uint16_t domid, const char *after, char *rest, si
 			found = true;
 		}
 		log = strchr(log, '\n');
-		log += log ? 1 : 0;
+		if (log)
+			log++;
 	}
 	return found;
 }

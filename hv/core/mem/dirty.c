@@ -309,7 +309,8 @@ int p2m_log_take(struct domain *d, gfn_t g, unsigned n, bool clear, uint64_t *bi
 		uint64_t want = i >= n ? 0 : n - i < 64 ? (1ull << (n - i)) - 1 : ~0ull;
 
 		bits[i / 64] = !w ? 0 : clear ? atomic_and(w, ~want) & want : read_once(w) & want;
-		w += w != NULL;
+		if (w)
+			w++;
 	}
 	if (!err && clear)
 		protect(d, g, bits);
