@@ -13,6 +13,7 @@
 #define FLUSH_MAX       (1u << MAX_ORDER)
 #define MAPPING_MAX     64u
 #define FRAME_INFO_MAX  1024u
+#define FRAME_INFO_STEP 32u
 
 /* A limit and no promise: that is what XENMEM_claim_pages is for. */
 int domctl_max_mem(struct domctl_call *c)
@@ -83,11 +84,29 @@ int domctl_cacheflush(struct domctl_call *c)
 
 /* ---- what is where ------------------------------------------------------------------------------------ */
 
-/* What a gfn is, in the words of guests without translation: RAM, or nothing. */
-static xen_pfn_t frame_info(struct domain *d, xen_pfn_t pfn)
+/*
+ * What each gfn is, in the words of guests without translation: RAM, or nothing. Who looks through all of a domain asks about holes of many gigabytes, one frame
+ * after the other: the tables are walked once for as much of a hole as one of their entries covers.
+ */
+static void frame_info(struct domain *d, xen_pfn_t *list, unsigned n)
 {
-	return p2m_type_is_ram(p2m_lookup(d, gfn(pfn)).type) ? XEN_DOMCTL_PFINFO_NOTAB
-							     : XEN_DOMCTL_PFINFO_XTAB;
+	uint64_t hole = 0, span = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t g = list[i];
+		struct p2m_entry e;
+
+		list[i] = XEN_DOMCTL_PFINFO_XTAB;
+		if (g - hole < span)
+			continue;
+		e = p2m_lookup(d, gfn(g));
+		if (p2m_type_is_ram(e.type)) {
+			list[i] = XEN_DOMCTL_PFINFO_NOTAB;
+		} else if (e.type == P2M_NONE) {
+			span = 1ull << e.order;
+			hole = g & ~(span - 1);
+		}
+	}
 }
 
 int domctl_frame_info(struct domctl_call *c)
@@ -99,17 +118,19 @@ int domctl_frame_info(struct domctl_call *c)
 		return refuse(R_FRAME_INFO_RANGE, c->d->id, FRAME_INFO_MAX, f->num);
 	while (done < f->num) {
 		gva_t at = gva_add(handle_gva(f->array), done * sizeof(xen_pfn_t));
-		xen_pfn_t pfn;
-		int err;
+		const uint64_t left = f->num - done;
+		const uint64_t n = left < FRAME_INFO_STEP ? left : FRAME_INFO_STEP;
+		xen_pfn_t list[FRAME_INFO_STEP];
+		int err = guest_read(c->v, list, at, n * sizeof(list[0]));
 
-		err = guest_get(c->v, &pfn, at);
 		if (err)
 			return err;
-		pfn = frame_info(c->d, pfn);
-		err = guest_put(c->v, at, &pfn);
+		frame_info(c->d, list, (unsigned)n);
+		err = guest_write(c->v, at, list, n * sizeof(list[0]));
 		if (err)
 			return err;
-		if (++done < f->num && hypercall_preempt(c->v))
+		done += n;
+		if (done < f->num && hypercall_preempt(c->v))
 			return domctl_again(c, done);
 	}
 	return 0;

@@ -103,7 +103,8 @@ static void max_mem(domid_t id, uint64_t frames)
 	assert_int_equal(domctl(&op), 0);
 }
 
-static int64_t populate(domid_t id, unsigned n)
+/* Frames from `first` on come or go. */
+static int64_t reservation(unsigned cmd, domid_t id, unsigned first, unsigned n)
 {
 	struct {
 		struct xen_memory_reservation r;
@@ -111,11 +112,16 @@ static int64_t populate(domid_t id, unsigned n)
 	} a = { .r = { .nr_extents = n, .domid = id } };
 
 	for (unsigned i = 0; i < n; i++)
-		a.list[i] = i;
+		a.list[i] = first + i;
 	set_xen_guest_handle(
 	    a.r.extent_start,
 	    (xen_pfn_t *)(uintptr_t)(sim_arg(v0).a + offsetof(__typeof__(a), list)));
-	return sim_memory(v0, XENMEM_populate_physmap, &a);
+	return sim_memory(v0, cmd, &a);
+}
+
+static int64_t populate(domid_t id, unsigned n)
+{
+	return reservation(XENMEM_populate_physmap, id, 0, n);
 }
 
 static int64_t set_context(domid_t id, uint32_t vcpu, uint32_t flags)
@@ -598,6 +604,46 @@ static void ranges_that_wrap_are_refused(void **state)
 	sim_end_machine();
 }
 
+/* ---- what is where ------------------------------------------------------------------------------------ */
+
+static bool holds_frame(uint64_t g)
+{
+	return g < GUEST && g != 5;
+}
+
+/* One frame that was ballooned out of the first of them; all the rest is empty, up to where nothing can be mapped. */
+static void frames_are_told_from_holes(void **state)
+{
+	static const uint64_t far[] = { 1ull << 9,  1ull << 18, (1ull << 18) + 1,
+					1ull << 27, 1ull << 40, ~0ull >> 12,
+					~0ull,      0,          5,
+					1ull << 18, 6,          1ull << 9 };
+	const unsigned nr = 1024 - ARRAY_SIZE(far);
+	xen_pfn_t list[1024];
+	struct xen_domctl op;
+	domid_t id;
+
+	id = boot_and_create(1);
+	max_mem(id, GUEST);
+	assert_int_equal(populate(id, GUEST), GUEST);
+	assert_int_equal(reservation(XENMEM_decrease_reservation, id, 5, 1), 1);
+	for (unsigned i = 0; i < nr; i++)
+		list[i] = i;
+	memcpy(list + nr, far, sizeof(far));
+	sim_check(sim_poke(v0, gva(sim_arg(v0).a + PAGE_SIZE), list, sizeof(list)));
+	op = op_of(XEN_DOMCTL_getpageframeinfo3, id);
+	op.u.getpageframeinfo3.num = 1024;
+	set_xen_guest_handle(op.u.getpageframeinfo3.array,
+			     (xen_pfn_t *)(uintptr_t)(sim_arg(v0).a + PAGE_SIZE));
+	assert_int_equal(domctl(&op), 0);
+	sim_check(sim_peek(v0, gva(sim_arg(v0).a + PAGE_SIZE), list, sizeof(list)));
+	for (unsigned i = 0; i < 1024; i++)
+		if (list[i] != (holds_frame(i < nr ? i : far[i - nr]) ? XEN_DOMCTL_PFINFO_NOTAB
+								      : XEN_DOMCTL_PFINFO_XTAB))
+			fail_msg("frame %u of the list: %#lx", i, (unsigned long)list[i]);
+	sim_end_machine();
+}
+
 /* ---- two toolstacks ---------------------------------------------------------------------------------- */
 
 /* While one reads or writes a domain's state, others wait: to do the same, and to destroy it. */
@@ -833,6 +879,7 @@ int main(void)
 		cmocka_unit_test(weights_are_set_for_the_policy_in_use),
 		cmocka_unit_test(paging_memory_comes_on_top_of_the_rest),
 		cmocka_unit_test(ranges_that_wrap_are_refused),
+		cmocka_unit_test(frames_are_told_from_holes),
 		cmocka_unit_test(a_domain_is_held_by_one_at_a_time),
 		cmocka_unit_test(waiting_for_a_grace_period_is_said),
 		cmocka_unit_test(state_goes_out_and_in),
