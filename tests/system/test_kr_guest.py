@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """kr in a real dom0 of each architecture: guests made, run and ended with Debian's store daemon and our console daemon beside it."""
+import base64
+import gzip
 import json
 import re
 import shutil
+import struct
 
 import machine as machines
 import pytest
 
 from dom0 import Dom0
-from guests import SCHED_OP, SHUTDOWN, SLEEPS, WATCHDOG
+from guests import SCHED_OP, SHUTDOWN, SLEEPS, WATCHDOG, WRITES, WRITTEN
 
 
-# Kernels of a page in dom0's /guest, which make one call of sched_op: how it ends. One more is "sleeps".
+# Kernels of a page in dom0's /guest, which make one call of sched_op: how it ends. Two more are "sleeps" and "writes".
 ENDS = {"poweroff": (SHUTDOWN, 0), "reboot": (SHUTDOWN, 1), "crash": (SHUTDOWN, 3), "soft_reset": (SHUTDOWN, 5), "watchdog": (WATCHDOG, 0, 1)}
 
 
@@ -26,7 +29,8 @@ def dom0(request, tmp_path_factory):
     for program in programs:
         shutil.copy(program, folder / "usr/sbin")
     (folder / "guest").mkdir()
-    for name, kernel in dict({what: SCHED_OP[arch](*call) for what, call in ENDS.items()}, sleeps=SLEEPS[arch]).items():
+    for name, kernel in dict({what: SCHED_OP[arch](*call) for what, call in ENDS.items()}, sleeps=SLEEPS[arch],
+                             writes=WRITES[arch][0]).items():
         (folder / "guest" / name).write_bytes(kernel)
     disk = tmp_path_factory.mktemp("disk") / "disk"
     disk.write_bytes(bytes(4 << 20))
@@ -124,7 +128,9 @@ def test_what_is_refused_in_dom0(dom0, nothing_is_left):
     assert "there is no domain with the number 77" in refused(dom0, "destroy 77")
     text = refused(dom0, "create --dry-run /tmp/b.cfg memory=100000")
     assert "the name b is domain" in text and "Domain-0 has" in text and "b has 96" in text
-    dom0.ok("kr destroy b")
+    dom0.ok("mkdir -p /tmp/small; mount -t tmpfs -o size=1M none /tmp/small")
+    assert "MiB are wanted, but there is room for 1 [FILE_ROOM]" in refused(dom0, "dump-core b /tmp/small/core")
+    assert not dom0.ok("ls -A /tmp/small; umount /tmp/small; rmdir /tmp/small; kr destroy b").strip()
     assert "not enough free memory: 100000 MiB wanted" in refused(dom0, "create /tmp/b.cfg memory=100000")
     assert "there is no bridge nobridge; there are: xenbr0" in refused(
         dom0, "create /tmp/b.cfg \"vif=['bridge=nobridge']\"")
@@ -269,31 +275,71 @@ def test_a_guest_is_restarted_although_daemons_are_killed(dom0, nothing_is_left)
     dom0.ok("kill $(cat /run/supervisor.pid)")
 
 
+DUMPS = "/var/lib/xen/dump"
+
+
+class Core:
+    """A core file in dom0 (Xen's dump-core-format.txt)."""
+
+    def __init__(self, dom0, path):
+        self.dom0, self.path = dom0, path
+        assert dom0.ok("stat -c %%a %s" % path).strip() == "600"
+        front = self.at(0, 4096)
+        assert struct.unpack_from("<16s2H", front) == (b"\x7fELF\2\1\1".ljust(16, b"\0"), 4, {"arm64": 183, "x86_64": 62}[dom0.machine.arch])
+        at, = struct.unpack_from("<Q", front, 0x28)
+        size, count, names = struct.unpack_from("<3H", front, 0x3a)
+        sections = [struct.unpack_from("<2I4Q", front, at + i * size) for i in range(count)]
+        text = self.at(*sections[names][4:])
+        self.sections = {text[s[0]:text.index(b"\0", s[0])].decode(): s[4:] for s in sections}
+        assert set(self.sections) == {"", ".shstrtab", ".note.Xen", ".xen_prstatus", ".xen_pages", ".xen_pfn"}
+        # The notes: none, header, version, format.
+        note = self.sections[".note.Xen"][0]
+        assert struct.unpack_from("<3I4s", front, note + 16) == (4, 32, 0x2000001, b"Xen\0")
+        magic, self.vcpus, pages, page = struct.unpack_from("<4Q", front, note + 32)
+        assert (magic, page) == (0xF00FEBEE, 4096) and self.sections[".xen_pages"][1] == pages * page
+        self.frames = struct.unpack("<%dQ" % pages, self.at(*self.sections[".xen_pfn"]))
+
+    def at(self, offset, size):
+        first = offset // 4096
+        text = self.dom0.ok("dd if=%s bs=4096 skip=%d count=%d 2>/dev/null | gzip | base64"
+                            % (self.path, first, (offset + size - 1) // 4096 - first + 1))
+        return gzip.decompress(base64.b64decode(text))[offset - first * 4096:][:size]
+
+    def read(self, address, size):
+        """What the guest had there, in one page."""
+        return self.at(self.sections[".xen_pages"][0] + self.frames.index(address // 4096) * 4096 + address % 4096, size)
+
+
 @pytest.mark.first("arm64")
 def test_each_end_has_its_action(dom0, nothing_is_left):
     """A guest ends by itself; what is made in its place, of the same file, sleeps."""
-    ends = [("e1", "watchdog", "restart"), ("e2", "watchdog", "destroy"), ("e3", "crash", "rename-restart"),
-            ("e4", "reboot", "preserve"), ("e5", "soft_reset", "destroy"), ("e6", "poweroff", "restart")]
+    ends = [("e1", "watchdog", "restart"), ("e2", "watchdog", "coredump-destroy"), ("e3", "crash", "rename-restart"),
+            ("e4", "reboot", "preserve"), ("e5", "soft_reset", "destroy"), ("e6", "poweroff", "restart"), ("e7", "crash", "coredump-restart")]
+    kernels = {name: "writes" if name == "e7" else end for name, end, _ in ends}
     dom0.ok("kr-supervisor --pid-file=/run/supervisor.pid; " + "".join(
         "cp /guest/%s /tmp/%s; printf '%%s\\n' \"name='%s'\" \"type='pvh'\" memory=8 \"kernel='/tmp/%s'\" \"on_%s='%s'\" >/tmp/%s.cfg; "
-        "kr create -p /tmp/%s.cfg; " % (end, name, name, name, end, action, name, name) for name, end, action in ends), 120)
+        "kr create -p /tmp/%s.cfg; " % (kernels[name], name, name, name, end, action, name, name) for name, end, action in ends), 120)
     made = domains(dom0)
+    kernel_at = next(int(piece["start"], 0) for piece in kr(dom0, "create -n /tmp/e7.cfg \"name='e8'\"")["layout"] if piece["what"] == "kernel")
     # They have their memory already: what is in the files from now on is for those that come after them.
     dom0.ok("".join("cp /guest/sleeps /tmp/%s; " % name for name, *_ in ends)
             + "".join("kr unpause %s; " % name for name, *_ in ends))
     for name, end, action in ends:
         dom0.ok("until_true 120 sh -c 'kr events %s | grep \"%s.* -> %s\"'" % (name, end.replace("_", " "), action), 130)
-    for name in ("e1", "e3", "e6"):     # made again, and it stays
+    for name in ("e1", "e3", "e6", "e7"):     # made again, and it stays
         dom0.ok("until_true 120 sh -c 'kr list %s | grep running'" % name, 130)
     dom0.ok("until_true 120 sh -c '! kr list e2 && ! kr list e5'", 130)
     left = domains(dom0)
     old = "e3-%d" % made["e3"]["domid"]
     assert left[old]["state"] == "crashed" and left[old]["domid"] == made["e3"]["domid"]
     assert left["e4"]["domid"] == made["e4"]["domid"]
-    assert sorted(name for name in left if name.startswith("e")) == ["e1", "e3", old, "e4", "e6"]
-    assert all(left[name]["domid"] != made[name]["domid"] for name in ("e1", "e3", "e6"))
-    dom0.ok("for name in e1 e3 %s e4 e6; do kr destroy $name; done; "
-            "until_true 60 sh -c '! grep -l /tmp/e[1-6].cfg /run/krypton/domains/*'; kill $(cat /run/supervisor.pid); rm /tmp/e[1-6]*"
+    assert sorted(name for name in left if name.startswith("e")) == ["e1", "e3", old, "e4", "e6", "e7"]
+    assert all(left[name]["domid"] != made[name]["domid"] for name in ("e1", "e3", "e6", "e7"))
+    core = Core(dom0, DUMPS + "/e7")
+    assert core.vcpus == 1 and core.read(kernel_at + WRITES[dom0.machine.arch][1], len(WRITTEN)) == WRITTEN
+    assert dom0.ok("ls -A %s; rm -r %s" % (DUMPS, DUMPS)).split() == ["e2", "e7"]
+    dom0.ok("for name in e1 e3 %s e4 e6 e7; do kr destroy $name; done; "
+            "until_true 60 sh -c '! grep -l /tmp/e[1-7].cfg /run/krypton/domains/*'; kill $(cat /run/supervisor.pid); rm /tmp/e[1-7]*"
             % old, 80)
 
 

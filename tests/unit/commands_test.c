@@ -12,6 +12,7 @@
 #include <hv/console.h>
 #include <hv/log.h>
 #include <hv/sched.h>
+#include <signal.h>
 #include <xen/grant_table.h>
 
 #define MOST_WORDS 8
@@ -322,6 +323,40 @@ static void a_crash_is_an_event_with_its_cause(void **state)
 	assert_string_equal(text_of(item(o, "domains", 0), "state"), "crashed");
 }
 
+/* What is in them: dump_test.c. */
+static void a_core_is_written_once_or_not_at_all(void **state)
+{
+	char folder[] = "/tmp/commands-test-XXXXXX", line[100];
+	const json_t *o;
+	sigset_t held, before;
+	int signal;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(line, sizeof(line), "dump-core guest %s/core", folder);
+	/* Ctrl-C waits until the command has seen it. */
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigprocmask(SIG_BLOCK, &held, &before);
+	raise(SIGINT);
+	refused(line, "INTERRUPTED");
+	sigwait(&held, &signal);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	o = done(line, NULL);
+	assert_int_equal(number_of(o, "domid"), 1);
+	assert_int_equal(number_of(o, "pages"), domain_find(1)->mem.used);
+	assert_true(number_of(o, "stored_bytes") >= KERNEL_SIZE);
+	refused(line, "FILE_EXISTS");
+	snprintf(line, sizeof(line), "dump-core --force guest %s/core", folder);
+	done(line, "16 MiB of memory");
+	kr(CTL_USAGE, true, "dump-core guest");
+	kr(CTL_USAGE, true, "dump-core -x guest /tmp/core");
+	refused("dump-core nobody /tmp/core", "NO_SUCH_DOMAIN");
+	refused("dump-core 0 /tmp/core", "DUMP_SELF");
+	snprintf(line, sizeof(line), "%s/core", folder);
+	assert_int_equal(unlink(line), 0);
+	assert_int_equal(rmdir(folder), 0); /* nothing else was left */
+}
+
 static void use_is_shown_for_all_domains(void **state)
 {
 	const json_t *o = done("top -n 1 -d 0.1", "other");
@@ -414,6 +449,7 @@ int main(void)
 		scene(weights_and_pools_are_shown_and_set),
 		scene(keys_are_pressed_and_their_answer_is_in_the_log),
 		scene(a_crash_is_an_event_with_its_cause),
+		scene(a_core_is_written_once_or_not_at_all),
 		scene(use_is_shown_for_all_domains),
 		scene(pausing_and_destroying),
 		scene(a_boot_time_domain_is_adopted_once_and_destroyed),

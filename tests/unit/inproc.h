@@ -48,9 +48,10 @@ static long sim_op(struct hcall *h, unsigned op, const uint64_t arg[5], unsigned
 
 	if (inproc_xen && op == HYPERCALL_FILL)
 		return -ENOSYS;
-	sim_check(sim_guest_write(inproc_vcpu, at, window, sizeof(window)));
+	/* What is in use of it. */
+	sim_check(sim_guest_write(inproc_vcpu, at, window, window_used));
 	ret = (long)sim_hypercall6(inproc_vcpu, op, a);
-	sim_check(sim_guest_read(inproc_vcpu, at, window, sizeof(window)));
+	sim_check(sim_guest_read(inproc_vcpu, at, window, window_used));
 	return ret;
 }
 
@@ -78,9 +79,11 @@ static const struct hcall_ops sim_ops = { sim_op, sim_buffer, sim_free, NULL, NU
 /* ---- foreign memory ------------------------------------------------------------------------------------ */
 
 #define FOREIGN_GFN 0x1000u /* where dom0 has no memory */
-#define MOST        256u
+#define MOST        512u
 
-static uint8_t *mapped; /* what dom0 sees there; the tools have one mapping at a time */
+static uint8_t *mapped;   /* what dom0 sees there; the tools have one mapping at a time */
+static bool absent[MOST]; /* of it: frames that could not be mapped */
+static bool mapped_rw;
 
 static gva_t foreign(unsigned i)
 {
@@ -95,17 +98,19 @@ static long memory_op(unsigned op, void *buffer)
 	return sim_op(NULL, __HYPERVISOR_memory_op, arg, 2);
 }
 
-static void *copy_in(unsigned n)
+static void *copy_in(unsigned n, bool writable)
 {
 	sim_check(!mapped);
+	mapped_rw = writable;
 	mapped = malloc((size_t)n * PAGE_SIZE);
 	for (unsigned i = 0; i < n; i++)
-		sim_check(
-		    sim_guest_read(inproc_vcpu, foreign(i), mapped + i * PAGE_SIZE, PAGE_SIZE));
+		sim_check(absent[i] || sim_guest_read(inproc_vcpu, foreign(i),
+						      mapped + i * PAGE_SIZE, PAGE_SIZE));
 	return mapped;
 }
 
-static void *sim_map(struct fmem *m, uint16_t domid, const uint64_t *list, unsigned n)
+/* 0, or what the call itself was refused with; each frame's own answer is in `each`. */
+static long map_frames(uint16_t domid, const uint64_t *list, unsigned n, int *each)
 {
 	struct {
 		struct xen_add_to_physmap_batch b;
@@ -127,11 +132,12 @@ static void *sim_map(struct fmem *m, uint16_t domid, const uint64_t *list, unsig
 	set_xen_guest_handle(x->b.gpfns, x->gpfn);
 	set_xen_guest_handle(x->b.errs, x->err);
 	err = memory_op(XENMEM_add_to_physmap_batch, x);
-	for (unsigned i = 0; i < n && !err; i++)
-		err = x->err[i];
+	for (unsigned i = 0; i < n && !err; i++) {
+		each[i] = x->err[i];
+		absent[i] = each[i] != 0;
+	}
 	sim_free(NULL, x);
-	errno = err ? ENOMEM : 0;
-	return err ? NULL : copy_in(n);
+	return err;
 }
 
 static void sim_unmap(struct fmem *m, void *p, unsigned n)
@@ -139,8 +145,12 @@ static void sim_unmap(struct fmem *m, void *p, unsigned n)
 	struct xen_remove_from_physmap *r = sim_buffer(NULL, sizeof(*r));
 
 	for (unsigned i = 0; i < n; i++) {
-		sim_check(
-		    sim_guest_write(inproc_vcpu, foreign(i), mapped + i * PAGE_SIZE, PAGE_SIZE));
+		if (absent[i]) {
+			absent[i] = false;
+			continue;
+		}
+		sim_check(!mapped_rw || sim_guest_write(inproc_vcpu, foreign(i),
+							mapped + i * PAGE_SIZE, PAGE_SIZE));
 		*r = (struct xen_remove_from_physmap){ .domid = DOMID_SELF,
 						       .gpfn = FOREIGN_GFN + i };
 		sim_check_equal(memory_op(XENMEM_remove_from_physmap, r), 0);
@@ -148,6 +158,28 @@ static void sim_unmap(struct fmem *m, void *p, unsigned n)
 	sim_free(NULL, r);
 	free(mapped);
 	mapped = NULL;
+}
+
+static void *sim_map_some(struct fmem *m, uint16_t domid, const uint64_t *list, unsigned n, int *err)
+{
+	long failed = map_frames(domid, list, n, err);
+
+	errno = failed ? (int)-failed : 0;
+	return failed ? NULL : copy_in(n, false);
+}
+
+static void *sim_map(struct fmem *m, uint16_t domid, const uint64_t *list, unsigned n)
+{
+	int each[MOST];
+	long err = map_frames(domid, list, n, each);
+
+	for (unsigned i = 0; i < n && !err; i++)
+		err = each[i];
+	errno = err ? ENOMEM : 0;
+	if (!err)
+		return copy_in(n, true);
+	memset(absent, 0, sizeof(absent));
+	return NULL;
 }
 
 static void *sim_grants(struct fmem *m, uint16_t domid)
@@ -166,10 +198,11 @@ static void *sim_grants(struct fmem *m, uint16_t domid)
 	err = memory_op(XENMEM_acquire_resource, x);
 	sim_free(NULL, x);
 	errno = err ? ENOMEM : 0;
-	return err ? NULL : copy_in(1);
+	return err ? NULL : copy_in(1, true);
 }
 
-static const struct fmem_ops sim_fmem_ops = { sim_map, sim_grants, sim_unmap, NULL, NULL };
+static const struct fmem_ops sim_fmem_ops = { sim_map,   sim_map_some, sim_grants,
+					      sim_unmap, NULL,         NULL };
 
 /* ---- event channels -------------------------------------------------------------------------------------- */
 
@@ -311,7 +344,7 @@ static void *sim_grants_map(struct grants *g, uint16_t domid, const uint32_t *re
 	}
 	sim_free(NULL, m);
 	if (done == n)
-		return copy_in(n);
+		return copy_in(n, writable);
 	sim_grants_unmap(g, NULL, done);
 	errno = EINVAL;
 	return NULL;

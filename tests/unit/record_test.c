@@ -71,6 +71,29 @@ static void an_end_goes_on_where_it_was(void **state)
 	assert_int_equal(next(STAGE_RESTARTING, false, NULL, false, false), STEP_CREATE);
 }
 
+static void a_core_is_written_before_the_domain_goes(void **state)
+{
+	static const struct {
+		enum stage dump, after;
+		enum step gone;
+	} all[] = { { STAGE_DUMP_ENDING, STAGE_ENDING, STEP_FORGET },
+		    { STAGE_DUMP_RESTARTING, STAGE_RESTARTING, STEP_CREATE } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct record r = { .stage = all[i].dump };
+
+		assert_int_equal(next(all[i].dump, false, &rebooting, false, false), STEP_DUMP);
+		/* Somebody else has taken it away meanwhile. */
+		assert_int_equal(next(all[i].dump, false, &dying, false, false), STEP_WAIT);
+		assert_int_equal(next(all[i].dump, false, NULL, false, true), STEP_CLEAR);
+		assert_int_equal(next(all[i].dump, false, NULL, false, false), all[i].gone);
+		record_dumped(&r);
+		assert_int_equal(r.stage, all[i].after);
+		record_dumped(&r); /* said twice, it counts once */
+		assert_int_equal(r.stage, all[i].after);
+	}
+}
+
 static void each_end_has_its_action(void **state)
 {
 	static const unsigned code[] = { SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_crash,
@@ -83,7 +106,9 @@ static void each_end_has_its_action(void **state)
 	} all[] = { { ACTION_DESTROY, STAGE_ENDING },
 		    { ACTION_RESTART, STAGE_RESTARTING },
 		    { ACTION_PRESERVE, STAGE_PRESERVED },
-		    { ACTION_RENAME_RESTART, STAGE_PRESERVED } };
+		    { ACTION_RENAME_RESTART, STAGE_PRESERVED },
+		    { ACTION_COREDUMP_DESTROY, STAGE_DUMP_ENDING },
+		    { ACTION_COREDUMP_RESTART, STAGE_DUMP_RESTARTING } };
 
 	for (unsigned e = 0; e < NR_ENDINGS; e++)
 		for (unsigned a = 0; a < sizeof(all) / sizeof(all[0]); a++) {
@@ -115,6 +140,11 @@ static void a_guest_that_restarts_all_the_time_is_ended(void **state)
 	assert_int_equal(r.restarted[0], 1004);
 	assert_non_null(strstr(record_end(&r, SHUTDOWN_crash, 1010, &action), "too often"));
 	assert_int_equal(r.stage, STAGE_ENDING);
+	/* The core of the last one is wanted all the same. */
+	r.on[END_CRASH] = ACTION_COREDUMP_RESTART;
+	assert_non_null(strstr(record_end(&r, SHUTDOWN_crash, 1010, &action), "too often"));
+	assert_int_equal(r.stage, STAGE_DUMP_ENDING);
+	r.on[END_CRASH] = ACTION_RESTART;
 	/* In peace again for a while. */
 	record_end(&r, SHUTDOWN_crash, 1000 + RECORD_SOON, &action);
 	assert_int_equal(action, ACTION_RESTART);
@@ -285,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_guest_whose_maker_was_killed_leaves_nothing),
 		cmocka_unit_test(a_running_guest_is_left_alone_until_it_ends),
 		cmocka_unit_test(an_end_goes_on_where_it_was),
+		cmocka_unit_test(a_core_is_written_before_the_domain_goes),
 		cmocka_unit_test(each_end_has_its_action),
 		cmocka_unit_test(a_uuid_is_read_as_it_is_written),
 		cmocka_unit_test(a_guest_that_restarts_all_the_time_is_ended),

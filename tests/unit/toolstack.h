@@ -43,9 +43,9 @@ void system_unlock(int lock)
 	close(lock);
 }
 
-void system_let_signals(void)
-{
-}
+void system_hold_signals(void) {}
+
+void system_let_signals(void) {}
 
 bool system_announce(int lock, const uint8_t *uuid, struct fault *f)
 {

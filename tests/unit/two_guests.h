@@ -7,6 +7,11 @@
 
 #include "fakestore.h"
 
+/* More of their configuration, where a test has none. */
+#ifndef TWO_GUESTS_MORE
+#define TWO_GUESTS_MORE NULL
+#endif
+
 static struct made guest;
 
 static void make(void)
@@ -21,7 +26,7 @@ static void make(void)
 static int two_guests(void **state)
 {
 	fakestore_empty();
-	boot(1, NULL);
+	boot(1, TWO_GUESTS_MORE);
 	tools.store = fakestore_open();
 	fakestore_set("/local/domain/0/name", "Domain-0");
 	sim_guest_set(inproc_vcpu, dom0_guest, NULL, NULL);

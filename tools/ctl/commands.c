@@ -53,6 +53,15 @@ const struct command commands[] = {
 	  "  kr destroy 7\n",
 	  cmd_destroy },
 	{ "dmesg", "", "Print what the hypervisor has printed", "  kr dmesg | tail\n", cmd_dmesg },
+	{ "dump-core", "[-f] DOMAIN FILE", "Write a domain's memory and vCPUs to a core file",
+	  "  -f, --force  replace a FILE that is there\n"
+	  "The domain is paused meanwhile, unless it has ended. The FILE appears when it is "
+	  "complete; it is in Xen's format,\n"
+	  "as xl dump-core writes it, and memory that is zero takes no room in it.\n"
+	  "\n"
+	  "  kr dump-core debian /var/lib/xen/dump/debian\n"
+	  "  kr dump-core --json 7 /tmp/seven | jq .pages\n",
+	  cmd_dump_core },
 	{ "events", "[DOMAIN]", "What happened to domains, when, and why",
 	  "From the hypervisor's log, in which no times stand unless it was booted with "
 	  "console_timestamps, and\n"

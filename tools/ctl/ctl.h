@@ -92,6 +92,7 @@ int cmd_debug_key(struct ctl *c, int argc, char **argv);
 int cmd_destroy(struct ctl *c, int argc, char **argv);
 int cmd_dmesg(struct ctl *c, int argc, char **argv);
 int cmd_devices(struct ctl *c, int argc, char **argv); /* block-list and network-list */
+int cmd_dump_core(struct ctl *c, int argc, char **argv);
 int cmd_events(struct ctl *c, int argc, char **argv);
 int cmd_explain(struct ctl *c, int argc, char **argv);
 int cmd_help(struct ctl *c, int argc, char **argv);

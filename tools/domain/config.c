@@ -15,7 +15,8 @@
 
 #define NR_KEYS_MOST 256u
 
-static const char *const action_names[] = { "destroy", "restart", "rename-restart", "preserve",
+static const char *const action_names[] = { "destroy",  "restart",          "rename-restart",
+					    "preserve", "coredump-destroy", "coredump-restart",
 					    NULL };
 
 const char *config_action_name(enum config_action a)
@@ -91,10 +92,9 @@ static bool take_action(struct config *c, const struct pair *p, const struct key
 			return true;
 		}
 	}
-	if (strncmp(text, "coredump-", 9) == 0 || strcmp(text, "soft-reset") == 0)
+	if (strcmp(text, "soft-reset") == 0)
 		return fault_at(f, F_CONFIG_UNSUPPORTED, &p->value->at,
-				"%s=\"%s\": neither core dumps nor soft resets exist yet: destroy, "
-				"restart, rename-restart and preserve do",
+				"%s=\"%s\": guests cannot be reset yet; every other action can be",
 				p->key, text);
 	return fault_at(f, F_CONFIG_VALUE, &p->value->at, "%s: there is no action \"%s\"%s", p->key,
 			text, nearest_hint(text, action_names, hint, sizeof(hint)));

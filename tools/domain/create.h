@@ -34,6 +34,8 @@ void system_close(struct system *s);
 #define SYSTEM_LOCK "/run/kr.lock"
 MUST_USE int system_lock(const struct system *s, struct fault *f);
 void system_unlock(int lock);
+/* The same without the lock, for what takes long and changes no domain. */
+void system_hold_signals(void);
 /* Signals that came meanwhile arrive now, and may end the process. */
 void system_let_signals(void);
 /* The holder is about to make a domain with this UUID: if it is killed, the domain goes too, unless it has run. */

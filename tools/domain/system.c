@@ -67,6 +67,14 @@ void system_let_signals(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+void system_hold_signals(void)
+{
+	sigset_t set;
+
+	held_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* Whoever waits for the lock may go at any moment. */
 static bool take_lock(const struct system *s, int fd)
 {
@@ -81,11 +89,9 @@ int system_lock(const struct system *s, struct fault *f)
 	const struct unfinished nothing = { .domid = 0 };
 	int fd = open(SYSTEM_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool ok = fd >= 0 && take_lock(s, fd);
-	sigset_t set;
 
 	if (ok) {
-		held_signals(&set);
-		sigprocmask(SIG_BLOCK, &set, NULL);
+		system_hold_signals();
 		clean_after(s, fd);
 		ok = note(fd, &nothing);
 	}

@@ -10,6 +10,7 @@
 #include "domain/log_line.h"
 #include "domain/store_write.h"
 #include "lib/daemon.h"
+#include "lib/folder.h"
 #include "record.h"
 #include <dirent.h>
 #include <errno.h>
@@ -33,6 +34,7 @@
 #include <unistd.h>
 
 #define LOCK_FILE  "/run/kr-supervisor.lock"
+#define DUMPS      "/var/lib/xen/dump" /* xl.cfg(5), on_poweroff */
 #define SOON_MS    1000
 #define MOST_TRIES 30 /* one a second: what the guest before it had may be let go of late */
 #define MOST_JOBS  64
@@ -117,13 +119,23 @@ static bool spawn(struct job *j, const char *const argv[])
 	return err == 0;
 }
 
+/* Where the core of a guest that has ended is written. */
+static const char *core_path(const char *name, char *buf, size_t room)
+{
+	snprintf(buf, room, DUMPS "/%s", name);
+	return buf;
+}
+
 /* Have kr do `step`; its end is a signal. */
 static void start_job(const struct record *r, enum step step, int domid)
 {
-	char number[16];
+	char number[16], path[sizeof(DUMPS) + CONFIG_NAME_MAX + 1];
 	const char *const destroy[] = { "kr", "destroy", number, NULL };
 	const char *const clear[] = { "kr", "destroy", "--leftovers", number, NULL };
 	const char *const create[] = { "kr", "create", "--again", r->uuid, NULL };
+	const char *const dump[] = {
+		"kr", "dump-core", "--force", number, core_path(r->name, path, sizeof(path)), NULL
+	};
 	struct job *j = jobs;
 
 	while (j < jobs + MOST_JOBS && j->pid)
@@ -139,6 +151,7 @@ static void start_job(const struct record *r, enum step step, int domid)
 	j->said = memfd_create("said", MFD_CLOEXEC);
 	if (j->said >= 0 && spawn(j, step == STEP_CREATE  ? create
 				     : step == STEP_CLEAR ? clear
+				     : step == STEP_DUMP  ? dump
 							  : destroy))
 		return;
 	if (j->said >= 0)
@@ -200,11 +213,38 @@ static void has_failed(const struct job *j, const char *why)
 	t->tries = 0;
 }
 
+static void write_down(const struct record *r)
+{
+	struct fault f;
+
+	if (record_write(r, &f))
+		return;
+	say("%s", f.text);
+	again_soon = true;
+}
+
+/* Whether its core is there or not, the guest goes on as it is to; `why` there is none. */
+static void has_dumped(const struct job *j, const char *why)
+{
+	char path[sizeof(DUMPS) + CONFIG_NAME_MAX + 1];
+	struct record r;
+
+	happened(j->domid, j->name, why ? "core file failed" : "core file written",
+		 why ? why : core_path(j->name, path, sizeof(path)), NULL);
+	again_soon = true;
+	if (!record_read(j->uuid, &r))
+		return;
+	record_dumped(&r);
+	write_down(&r);
+	record_free(&r);
+}
+
 static void reap(void)
 {
 	char line[400];
 	int status;
 	pid_t pid;
+	bool ok;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (struct job *j = jobs; j < jobs + MOST_JOBS; j++) {
@@ -213,8 +253,13 @@ static void reap(void)
 			j->pid = 0;
 			first_line(j->said, line, sizeof(line));
 			close(j->said);
-			if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-				has_failed(j, *line ? line : "it was killed");
+			ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+			if (!ok && !*line)
+				strcpy(line, "it was killed");
+			if (j->step == STEP_DUMP)
+				has_dumped(j, ok ? NULL : line);
+			else if (!ok)
+				has_failed(j, line);
 			else
 				no_trouble(j->uuid);
 		}
@@ -277,16 +322,6 @@ static void look_at_boot(void)
 }
 
 /* ---- one record -------------------------------------------------------------------------------------- */
-
-static void write_down(const struct record *r)
-{
-	struct fault f;
-
-	if (record_write(r, &f))
-		return;
-	say("%s", f.text);
-	again_soon = true;
-}
 
 /*
  * The domain that ended stays under another name, without devices, for the guest is made anew as another one, with the same disks. We hold the lock of those
@@ -365,6 +400,10 @@ static void look_at(const char *uuid, bool making)
 			r.domid = -1;
 			write_down(&r);
 		}
+		start_job(&r, step, r.domid);
+		break;
+	case STEP_DUMP:
+		folder_make(DUMPS, 0700);
 		start_job(&r, step, r.domid);
 		break;
 	case STEP_CLEAR: start_job(&r, step, r.domid); break;

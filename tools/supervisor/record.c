@@ -17,8 +17,13 @@
 
 const char *record_folder = RECORD_FOLDER;
 
-static const char *const stage_names[NR_STAGES] = { "making", "running", "ending", "restarting",
-						    "preserved" };
+static const char *const stage_names[NR_STAGES] = { "making",
+						    "running",
+						    "ending",
+						    "restarting",
+						    "preserved",
+						    "dumping, ending",
+						    "dumping, restarting" };
 static const char *const on_names[NR_ENDINGS] = { "on_poweroff", "on_reboot", "on_crash",
 						  "on_watchdog", "on_soft_reset" };
 static const char *const ending_names[NR_ENDINGS] = { "poweroff", "reboot", "crash", "watchdog",
@@ -232,6 +237,12 @@ enum step record_next(const struct record *r, const struct hcall_domain *d, bool
 									       : STEP_NONE;
 		return take_away(d, left, STEP_FORGET);
 	case STAGE_PRESERVED: return d && !d->dying ? STEP_NONE : take_away(d, left, STEP_FORGET);
+	case STAGE_DUMP_ENDING:
+	case STAGE_DUMP_RESTARTING:
+		return d && !d->dying
+			   ? STEP_DUMP
+			   : take_away(d, left,
+				       r->stage == STAGE_DUMP_ENDING ? STEP_FORGET : STEP_CREATE);
 	case STAGE_ENDING: return take_away(d, left, STEP_FORGET);
 	default: return take_away(d, left, STEP_CREATE);
 	}
@@ -245,26 +256,58 @@ static bool too_often(const struct record *r, int64_t now)
 	return first && now - first < RECORD_SOON;
 }
 
+static bool restarts(enum config_action a)
+{
+	return a == ACTION_RESTART || a == ACTION_RENAME_RESTART || a == ACTION_COREDUMP_RESTART;
+}
+
+static enum stage stage_after(enum config_action a)
+{
+	switch (a) {
+	case ACTION_DESTROY: return STAGE_ENDING;
+	case ACTION_RESTART: return STAGE_RESTARTING;
+	case ACTION_COREDUMP_DESTROY: return STAGE_DUMP_ENDING;
+	case ACTION_COREDUMP_RESTART: return STAGE_DUMP_RESTARTING;
+	default: return STAGE_PRESERVED;
+	}
+}
+
+/* Instead of another restart. */
+static const char *give_up(enum config_action *action)
+{
+	if (*action == ACTION_COREDUMP_RESTART) {
+		*action = ACTION_COREDUMP_DESTROY;
+		return "coredump-destroy: it was restarted too often";
+	}
+	*action = ACTION_DESTROY;
+	return "destroy: it was restarted too often";
+}
+
 const char *record_end(struct record *r, unsigned code, int64_t now, enum config_action *action)
 {
 	const char *what;
 
 	*action = r->on[ending_of(code)];
 	what = config_action_name(*action);
-	if ((*action == ACTION_RESTART || *action == ACTION_RENAME_RESTART)) {
+	if (restarts(*action)) {
 		if (too_often(r, now)) {
-			*action = ACTION_DESTROY;
-			what = "destroy: it was restarted too often";
+			what = give_up(action);
 		} else {
 			memmove(r->restarted + 1, r->restarted,
 				(RECORD_HISTORY - 1) * sizeof(r->restarted[0]));
 			r->restarted[0] = now;
 		}
 	}
-	r->stage = *action == ACTION_DESTROY   ? STAGE_ENDING
-		   : *action == ACTION_RESTART ? STAGE_RESTARTING
-					       : STAGE_PRESERVED;
+	r->stage = stage_after(*action);
 	return what;
+}
+
+void record_dumped(struct record *r)
+{
+	if (r->stage == STAGE_DUMP_ENDING)
+		r->stage = STAGE_ENDING;
+	else if (r->stage == STAGE_DUMP_RESTARTING)
+		r->stage = STAGE_RESTARTING;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------ */

@@ -6,6 +6,8 @@
  *	(kr create) -> making -> running -+-> preserved		its domain goes away: forgotten
  *			  ^		  +-> ending		destroyed, cleared, forgotten
  *			  +---------------+-> restarting	destroyed, cleared, made again
+ *
+ * With a core file (coredump-...), "dumping, ending" or "dumping, restarting" comes before the latter two, until it is written or could not be.
  */
 #ifndef TOOLS_SUPERVISOR_RECORD_H
 #define TOOLS_SUPERVISOR_RECORD_H
@@ -28,6 +30,8 @@ enum stage {
 	STAGE_ENDING,
 	STAGE_RESTARTING,
 	STAGE_PRESERVED,
+	STAGE_DUMP_ENDING,
+	STAGE_DUMP_RESTARTING,
 	NR_STAGES
 };
 enum ending { END_POWEROFF, END_REBOOT, END_CRASH, END_WATCHDOG, END_SOFT_RESET, NR_ENDINGS };
@@ -62,6 +66,7 @@ enum step {
 	STEP_WAIT,    /* somebody else is at work: look again soon */
 	STEP_FOLLOW,  /* it was made completely: it is running from now on */
 	STEP_ENDED,   /* record_end() is due */
+	STEP_DUMP,    /* write its core; record_dumped() is due then */
 	STEP_DESTROY, /* its domain is to go */
 	STEP_CLEAR,   /* its domain has gone, not all that belonged to it */
 	STEP_CREATE,  /* make it again */
@@ -76,6 +81,8 @@ enum step record_next(const struct record *r, const struct hcall_domain *d, bool
 
 /* Its domain has shut down by itself with `code` at `now`: the stage changes as the guest's on_... says. What is done, for people. */
 const char *record_end(struct record *r, unsigned code, int64_t now, enum config_action *action);
+/* Its core is written, or could not be: what comes after that. */
+void record_dumped(struct record *r);
 /* "poweroff", "reboot", "crash" (a code that nobody knows too), "watchdog", "soft reset"; NULL: it has not ended, it is suspended. */
 const char *record_ending(unsigned code);
 

@@ -11,6 +11,7 @@ struct fmem;
 
 struct fmem_ops {
 	void *(*map)(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n);
+	void *(*map_some)(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n, int *err);
 	void *(*grants)(struct fmem *m, uint16_t domid); /* its first grant frame */
 	void (*unmap)(struct fmem *m, void *p, unsigned n);
 	/* NULL: it cannot. */
@@ -31,12 +32,22 @@ static inline void *fmem_map(struct fmem *m, uint16_t domid, const uint64_t *gfn
 	return m->ops->map(m, domid, gfn, n);
 }
 
+/*
+ * The same to read only, of frames that need not all be there: err[i] is 0, or the negative errno value of a frame that could not be mapped, whose place must not
+ * be touched. NULL with errno: nothing was mapped, err[] says nothing.
+ */
+static inline void *fmem_map_some(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n,
+				  int *err)
+{
+	return m->ops->map_some(m, domid, gfn, n, err);
+}
+
 static inline void *fmem_grants(struct fmem *m, uint16_t domid)
 {
 	return m->ops->grants(m, domid);
 }
 
-/* What fmem_map() gave for `n` frames; fmem_grants() counts as one. */
+/* What fmem_map() or fmem_map_some() gave for `n` frames; fmem_grants() counts as one. */
 static inline void fmem_unmap(struct fmem *m, void *p, unsigned n)
 {
 	m->ops->unmap(m, p, n);

@@ -22,7 +22,8 @@ struct linux_fmem {
 	void *grants_at;
 };
 
-static void *linux_map(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n)
+/* Without an array of errors, one frame that is missing fails the call. */
+static void *map(struct fmem *m, uint16_t domid, int prot, const uint64_t *gfn, unsigned n, int *err)
 {
 	xenforeignmemory_handle *xen = ((struct linux_fmem *)m)->xen;
 	xen_pfn_t *list = calloc(n, sizeof(*list));
@@ -32,9 +33,24 @@ static void *linux_map(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsi
 		return NULL;
 	for (unsigned i = 0; i < n; i++)
 		list[i] = gfn[i];
-	/* Without an array of errors, one frame that is missing fails the call. */
-	p = xenforeignmemory_map(xen, domid, PROT_READ | PROT_WRITE, n, list, NULL);
+	p = xenforeignmemory_map(xen, domid, prot, n, list, err);
 	free(list);
+	return p;
+}
+
+static void *linux_map(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n)
+{
+	return map(m, domid, PROT_READ | PROT_WRITE, gfn, n, NULL);
+}
+
+static void *linux_map_some(struct fmem *m, uint16_t domid, const uint64_t *gfn, unsigned n,
+			    int *err)
+{
+	void *p = map(m, domid, PROT_READ, gfn, n, err);
+
+	/* The kernel's values are negative, those of the library's own words positive. */
+	for (unsigned i = 0; p && i < n; i++)
+		err[i] = err[i] > 0 ? -err[i] : err[i];
 	return p;
 }
 
@@ -143,8 +159,8 @@ static void linux_close(struct fmem *m)
 	free(m);
 }
 
-static const struct fmem_ops linux_ops = { linux_map, linux_grants, linux_unmap, linux_fill,
-					   linux_close };
+static const struct fmem_ops linux_ops = { linux_map,   linux_map_some, linux_grants,
+					   linux_unmap, linux_fill,     linux_close };
 
 struct fmem *fmem_open(void)
 {

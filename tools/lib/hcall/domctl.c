@@ -94,6 +94,23 @@ int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
 	return err;
 }
 
+int hcall_get_context(struct hcall *h, uint16_t domid, uint32_t vcpu, vcpu_guest_context_t *context)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_getvcpucontext, .domain = domid };
+	vcpu_guest_context_t *copy = h->ops->buffer(h, sizeof(*copy));
+	int err = -ENOMEM;
+
+	if (copy) {
+		op.u.vcpucontext.vcpu = vcpu;
+		set_xen_guest_handle(op.u.vcpucontext.ctxt, copy);
+		err = hcall_domctl(h, &op);
+	}
+	if (!err)
+		*context = *copy;
+	h->ops->free(h, copy);
+	return err;
+}
+
 int hcall_get_state(struct hcall *h, uint16_t domid, void *records, uint32_t *size)
 {
 	struct xen_domctl op = { .cmd = XEN_DOMCTL_gethvmcontext, .domain = domid };
@@ -126,6 +143,34 @@ int hcall_set_state(struct hcall *h, uint16_t domid, const void *records, uint32
 		err = hcall_domctl(h, &op);
 	}
 	h->ops->free(h, copy);
+	return err;
+}
+
+int hcall_max_gfn(struct hcall *h, uint16_t domid, uint64_t *gfn)
+{
+	struct xen_memory_domain q = { .domid = domid };
+	long ret = call(h, __HYPERVISOR_memory_op, XENMEM_maximum_gpfn, &q, sizeof(q));
+
+	*gfn = ret < 0 ? 0 : (uint64_t)ret;
+	return ret < 0 ? (int)ret : 0;
+}
+
+int hcall_frames(struct hcall *h, uint16_t domid, uint64_t first, unsigned n, bool *there)
+{
+	struct xen_domctl op = { .cmd = XEN_DOMCTL_getpageframeinfo3, .domain = domid };
+	xen_pfn_t *list = h->ops->buffer(h, n * sizeof(*list));
+	int err = -ENOMEM;
+
+	if (list) {
+		for (unsigned i = 0; i < n; i++)
+			list[i] = first + i;
+		op.u.getpageframeinfo3.num = n;
+		set_xen_guest_handle(op.u.getpageframeinfo3.array, list);
+		err = hcall_domctl(h, &op);
+	}
+	for (unsigned i = 0; i < n && !err; i++)
+		there[i] = (list[i] & XEN_DOMCTL_PFINFO_LTAB_MASK) != XEN_DOMCTL_PFINFO_XTAB;
+	h->ops->free(h, list);
 	return err;
 }
 

@@ -29,6 +29,9 @@ MUST_USE int hcall_max_mem(struct hcall *h, uint16_t domid, uint64_t kib);
 MUST_USE int hcall_paging_pool(struct hcall *h, uint16_t domid, uint64_t bytes);
 MUST_USE int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
 			       const vcpu_guest_context_t *context);
+/* Of a paused domain, or one that has shut down; -ENODATA: the vCPU was never started; -ENOENT or -EINVAL: there is none. */
+MUST_USE int hcall_get_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
+			       vcpu_guest_context_t *context);
 /*
  * x86: the state records of a domain (xen/hvm/save.h), all of them, to *records with room for *size bytes; *size is then what they took. Without
  * records only *size is filled in: what they may take at most.
@@ -64,6 +67,11 @@ MUST_USE long hcall_populate(struct hcall *h, uint16_t domid, const uint64_t *gf
  * reachable for it: all of it is to be copied another way. -EFAULT: the file that `data` is of became shorter; -EINVAL: there is no memory of the domain's: part of it may have been copied.
  */
 MUST_USE int hcall_fill(struct hcall *h, uint16_t domid, uint64_t at, const void *data, size_t n);
+/* The highest frame number that ever had memory behind it. XENMEM_maximum_gpfn. */
+MUST_USE int hcall_max_gfn(struct hcall *h, uint16_t domid, uint64_t *gfn);
+/* Which of the `n` frames from `first` on, HCALL_FRAMES at most, the domain has memory behind, at this moment. getpageframeinfo3; -ENOSYS or -EOPNOTSUPP where nobody tells. */
+#define HCALL_FRAMES 1024u
+MUST_USE int hcall_frames(struct hcall *h, uint16_t domid, uint64_t first, unsigned n, bool *there);
 /* A port of `domid` that `remote` may bind to. */
 MUST_USE int hcall_alloc_unbound(struct hcall *h, uint16_t domid, uint16_t remote, uint32_t *port);
 

@@ -89,6 +89,19 @@ long hcall_version(struct hcall *h)
 	return h->ops->call(h, __HYPERVISOR_xen_version, arg, 2);
 }
 
+int hcall_version_part(struct hcall *h, unsigned what, void *to, size_t n)
+{
+	void *buffer = h->ops->buffer(h, n);
+	const uint64_t arg[5] = { what, (uintptr_t)buffer };
+	long ret = buffer ? h->ops->call(h, __HYPERVISOR_xen_version, arg, 2) : -ENOMEM;
+
+	/* Some of them return how long their text is. */
+	if (ret >= 0)
+		memcpy(to, buffer, n);
+	h->ops->free(h, buffer);
+	return ret < 0 ? (int)ret : 0;
+}
+
 int hcall_reason(struct hcall *h, char *line, size_t size)
 {
 	struct krypton_refusal *r = h->ops->buffer(h, sizeof(*r));

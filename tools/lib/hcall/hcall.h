@@ -59,6 +59,9 @@ int hcall_joined(struct hcall *h, uint32_t port, uint16_t remote, uint32_t remot
 /* The hypervisor's version, major << 16 | minor. XENVER_version. */
 long hcall_version(struct hcall *h);
 
+/* What XENVER_`what` (xen/version.h) fills in, `n` bytes; -EPERM: only more trusted domains are told. */
+int hcall_version_part(struct hcall *h, unsigned what, void *to, size_t n);
+
 /*
  * Why the last call was refused, one line of text into `line`: -ENOSYS on another hypervisor than Krypton (hypercall 63,
  * hv/include/public/krypton.h). The slot is that of the vCPU that asks, so ask at once; when
