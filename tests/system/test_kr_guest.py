@@ -97,6 +97,7 @@ def test_a_guest_lives_from_create_to_destroy(dom0, nothing_is_left):
             "kr create -p /tmp/a.cfg vcpus=2 maxvcpus=3", 60)
     assert domains(dom0)["a"]["state"] == "paused"
     assert domains(dom0)["a"]["memory_kib"] in range(96 << 10, (96 << 10) + 9)
+    assert ("kr", "created", "/tmp/a.cfg") in [(e["from"], e["what"], e.get("why")) for e in kr(dom0, "events a")["events"]]
     dom0.ok("kr unpause a; booted a 60", 70)
     assert domains(dom0)["a"]["state"] == "running"
     assert dom0.ok("inside a nproc").strip() == "2"

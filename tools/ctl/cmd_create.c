@@ -363,6 +363,9 @@ static int create(struct ctl *c, const struct wishes *w, const char *path, const
 	status = lock < 0 ? ctl_refuse(c, &f) : check_and_make(c, &s, lock, w, in, &made);
 	system_unlock(lock);
 	progress_end();
+	if (status == CTL_DONE)
+		event_append("kr", made.domid, in->config.name, w->again ? "made again" : "created",
+			     w->again ? NULL : path, NULL);
 	if (status == CTL_DONE && !c->json)
 		printf("%s is domain %u%s\n", in->config.name, made.domid,
 		       w->paused ? ", paused" : "");

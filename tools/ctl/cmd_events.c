@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kr events: what happened to domains. Two sources: lines of the hypervisor's log that are about a domain, which say why, and the supervisor's
- * record, which says when, and what was done. The latter survives the domain, its name and this boot of the hypervisor.
+ * kr events: what happened to domains. Two sources: lines of the hypervisor's log that are about a domain, which say why, and the record of kr create and
+ * the supervisor, which says when, and what was done. The latter survives the domain, its name and this boot of the hypervisor.
  */
 #include "ctl.h"
 #include "domain/log_line.h"
@@ -123,7 +123,8 @@ static void show_recorded(struct ctl *c, const struct wanted *w, json_t *list)
 		}
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", localtime_r(&t, &tm));
 		json_object_set_new(event, "when", json_string(when));
-		json_object_set_new(event, "from", json_string("supervisor"));
+		if (!json_object_get(event, "from")) /* of an older one */
+			json_object_set_new(event, "from", json_string("supervisor"));
 		show(c, list, event);
 	}
 	if (file)

@@ -23,7 +23,7 @@ int cmd_help(struct ctl *c, int argc, char **argv)
 		puts("usage: kr COMMAND [OPTION]... [ARGUMENT]...\n");
 	for (k = commands; k->name; k++) {
 		if (!c->json)
-			printf("  %-12s %s\n", k->name, k->summary);
+			printf("  %-14s %s\n", k->name, k->summary);
 		json_object_set_new(c->object, k->name, json_string(k->summary));
 	}
 	if (!c->json)

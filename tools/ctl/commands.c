@@ -65,7 +65,7 @@ const struct command commands[] = {
 	{ "events", "[DOMAIN]", "What happened to domains, when, and why",
 	  "From the hypervisor's log, in which no times stand unless it was booted with "
 	  "console_timestamps, and\n"
-	  "from the supervisor's, which begins when kr-supervisor was started.\n"
+	  "from what kr create and kr-supervisor have written down.\n"
 	  "\n"
 	  "  kr events\n"
 	  "  kr events debian --json\n",

@@ -78,7 +78,7 @@ int ctl_console(struct ctl *c, const struct system *s, uint16_t domid);
 /* "512 MiB", "1.5 GiB" of bytes, into `buf`. */
 const char *ctl_size(uint64_t bytes, char *buf, size_t room);
 
-/* What the supervisor has seen and done: a JSON object a line (EVENTS_FILE of supervisor/record.h). */
+/* What the supervisor and kr create have seen and done: a JSON object a line (EVENTS_FILE of supervisor/record.h). */
 #define CTL_EVENTS       "/var/log/krypton/events"
 /* Where the console daemon writes what guests print, in guest-NAME.log. */
 #define CTL_CONSOLE_LOGS "/var/log/xen/console"

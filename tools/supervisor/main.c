@@ -83,7 +83,7 @@ static void happened(int domid, const char *name, const char *what, const char *
 {
 	say("%s (domain %d): %s%s%s%s%s", name, domid, what, why ? ": " : "", why ? why : "",
 	    action ? " -> " : "", action ? action : "");
-	event_append(domid, name, what, why, action);
+	event_append("supervisor", domid, name, what, why, action);
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------- */

@@ -312,11 +312,12 @@ void record_dumped(struct record *r)
 
 /* ---- events ------------------------------------------------------------------------------------------ */
 
-void event_append(int domid, const char *name, const char *what, const char *why, const char *action)
+void event_append(const char *from, int domid, const char *name, const char *what, const char *why,
+		  const char *action)
 {
-	json_t *o = json_pack("{s:I, s:i, s:s, s:s, s:s*, s:s*}", "time", (json_int_t)time(NULL),
-			      "domid", domid, "name", name, "what", what, "why", why, "action",
-			      action);
+	json_t *o = json_pack("{s:I, s:s, s:i, s:s, s:s, s:s*, s:s*}", "time",
+			      (json_int_t)time(NULL), "from", from, "domid", domid, "name", name,
+			      "what", what, "why", why, "action", action);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	FILE *file;
 

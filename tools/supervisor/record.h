@@ -86,8 +86,8 @@ void record_dumped(struct record *r);
 /* "poweroff", "reboot", "crash" (a code that nobody knows too), "watchdog", "soft reset"; NULL: it has not ended, it is suspended. */
 const char *record_ending(unsigned code);
 
-/* Append to EVENTS_FILE (the message of `why` may be NULL). */
-void event_append(int domid, const char *name, const char *what, const char *why,
+/* Append to EVENTS_FILE what `from` ("kr", "supervisor") has seen or done (`why` and `action` may be NULL). */
+void event_append(const char *from, int domid, const char *name, const char *what, const char *why,
 		  const char *action);
 
 #endif
