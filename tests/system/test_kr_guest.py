@@ -367,7 +367,7 @@ def test_devices_come_and_go(dom0, guest, nothing_is_left):
     assert "INTERRUPTED" in dom0.run("kr block-detach g xvdb & sleep 1; kill -TERM $!; wait $!")[1]
     assert [d["vdev"] for d in kr(dom0, "block-list g")["devices"]] == ["xvdb"]
     dom0.ok("kr unpause g; kr block-detach g 51728; kr network-detach g 00:16:3e:00:00:07", 60)
-    dom0.ok("inside g '[ ! -e /sys/block/xvdb ] && [ ! -e /sys/class/net/eth0 ]'")
+    dom0.ok("until_true 20 inside g '[ ! -e /sys/block/xvdb ] && [ ! -e /sys/class/net/eth0 ]'", 60)
     assert kr(dom0, "block-list g")["devices"] == [] and kr(dom0, "network-list g")["devices"] == []
     dom0.ok("rm /tmp/extra.img")
 

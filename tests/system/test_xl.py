@@ -166,8 +166,9 @@ def test_store(dom0):
     assert dom0.ok("xenstore-list /test") == "a\nb\n"
     assert dom0.ok("xenstore-ls /test") == 'a = "1"\nb = ""\n c = "two words"\n'
     assert dom0.ok("xenstore-chmod /test/a n0 r0 && xenstore-ls -p /test").startswith('a = "1"')
-    assert dom0.ok("(until_true 10 xenstore-write /test/b/c 3; sleep 1; xenstore-write /test/b/c 4) & "
-                   "xenstore-watch -n 2 /test/b") .splitlines()[0] == "/test/b"
+    # On a slow machine the watch comes late.
+    assert dom0.ok("(while xenstore-write /test/b/c 3; do sleep 1; done) >/dev/null 2>&1 & "
+                   "xenstore-watch -n 2 /test/b; kill $!").splitlines()[0] == "/test/b"
     assert dom0.run("xenstore-rm /test; xenstore-exists /test/a")[0] != 0
 
 
@@ -268,7 +269,7 @@ def test_vcpu_set(dom0, guest):
     """The guest's kernel takes a vCPU offline at once; on Arm it only may bring it back when it is told."""
     dom0.ok("xl vcpu-set a 1")
     assert until(lambda: dom0.ok("inside a nproc").strip() == "1", 10)
-    assert [v[1] for v in vcpus(dom0, "a")][1] == "--p"
+    assert until(lambda: [v[1] for v in vcpus(dom0, "a")][1] == "--p")
     dom0.ok("xl vcpu-set a 2; until_true 20 inside a 'echo 1 >/sys/devices/system/cpu/cpu1/online'", 60)
     assert dom0.ok("inside a nproc").strip() == "2"
     assert "overcommmitting" in dom0.run("xl vcpu-set a 3")[1]
@@ -319,7 +320,7 @@ def test_mem_set_and_mem_max(dom0, guest):
 
 
 def test_xentrace_answers(dom0):
-    dom0.run("timeout 5 xentrace -D -S 32 -T 2 /tmp/trace.bin", 40)
+    dom0.run("timeout 30 xentrace -D -S 32 -T 2 /tmp/trace.bin", 40)
     assert int(dom0.ok("wc -c </tmp/trace.bin")) > 1000
 
 
