@@ -202,14 +202,14 @@ def test_a_create_that_is_interrupted_leaves_nothing(dom0, nothing_is_left):
 
 
 def test_what_takes_long_is_shown_and_ctrl_c_undoes_it(dom0, nothing_is_left):
-    """On a terminal. A script and a lock last as long as we want."""
-    dom0.ok("printf '%s\\n' '#!/bin/sh' 'until [ $1 = offline -o -e /tmp/go ]; do usleep 100000; done' >/etc/xen/scripts/slow; chmod 755 /etc/xen/scripts/slow; "
-            "printf '%s\\n' \"name='t'\" \"type='pvh'\" memory=8 \"kernel='/guest/sleeps'\" \"vif=['script=slow']\" >/tmp/t.cfg; "
-            "(sleep 6; : >/tmp/go) >/dev/null 2>&1 &")
+    """On a terminal. The script lasts until kr has been told to end, the lock as long as we want."""
+    dom0.ok("printf '%s\\n' '#!/bin/sh' '[ $1 = offline ] || until grep -q \"^ShdPnd.*[1-9a-f]\" /proc/$PPID/status; do usleep 100000; done' "
+            ">/etc/xen/scripts/slow; chmod 755 /etc/xen/scripts/slow; "
+            "printf '%s\\n' \"name='t'\" \"type='pvh'\" memory=8 \"kernel='/guest/sleeps'\" \"vif=['script=slow']\" >/tmp/t.cfg")
     assert dom0.terminal("kr create /tmp/t.cfg", [("", "t: waiting for a script ..."), ("\x03", "what was done is undone [INTERRUPTED]")], 60) == 130
     dom0.ok("sh -c 'exec 9>>/run/kr.lock; flock 9; echo $$ >/tmp/holder; exec sleep 1000' >/dev/null 2>&1 & until_true 20 [ -s /tmp/holder ]")
     assert dom0.terminal("kr create /tmp/t.cfg", [("", "t: waiting for another kr to finish ..."), ("\x03", "")], 60) == 130
-    dom0.ok("kill $(cat /tmp/holder); rm /tmp/holder /tmp/go /etc/xen/scripts/slow")
+    dom0.ok("kill $(cat /tmp/holder); rm /tmp/holder /etc/xen/scripts/slow")
 
 
 @pytest.mark.first("arm64")
@@ -364,7 +364,8 @@ def test_devices_come_and_go(dom0, guest, nothing_is_left):
     dom0.ok("kr pause g")
     assert "DEVICE_BUSY" in refused(dom0, "block-detach g xvdb")
     # Nor does one who asks again and does not wait for the answer take it away.
-    assert "INTERRUPTED" in dom0.run("kr block-detach g xvdb & sleep 1; kill -TERM $!; wait $!")[1]
+    assert "INTERRUPTED" in dom0.run(
+        "kr block-detach g xvdb & until grep -q '^SigBlk.*[1-9a-f]' /proc/$!/status; do usleep 50000; done; kill -TERM $!; wait $!")[1]
     assert [d["vdev"] for d in kr(dom0, "block-list g")["devices"]] == ["xvdb"]
     dom0.ok("kr unpause g; kr block-detach g 51728; kr network-detach g 00:16:3e:00:00:07", 60)
     dom0.ok("until_true 20 inside g '[ ! -e /sys/block/xvdb ] && [ ! -e /sys/class/net/eth0 ]'", 60)
