@@ -284,13 +284,14 @@ class Core:
 
     def __init__(self, dom0, path):
         self.dom0, self.path = dom0, path
-        assert dom0.ok("stat -c %%a %s" % path).strip() == "600"
         front = self.at(0, 4096)
         assert struct.unpack_from("<16s2H", front) == (b"\x7fELF\2\1\1".ljust(16, b"\0"), 4, {"arm64": 183, "x86_64": 62}[dom0.machine.arch])
         at, = struct.unpack_from("<Q", front, 0x28)
         size, count, names = struct.unpack_from("<3H", front, 0x3a)
         sections = [struct.unpack_from("<2I4Q", front, at + i * size) for i in range(count)]
-        text = self.at(*sections[names][4:])
+        start, end = sections[-1][4], sum(sections[names][4:])     # the list of frames, and behind it the names
+        behind = self.at(start, end - start)
+        text = behind[sections[names][4] - start:]
         self.sections = {text[s[0]:text.index(b"\0", s[0])].decode(): s[4:] for s in sections}
         assert set(self.sections) == {"", ".shstrtab", ".note.Xen", ".xen_prstatus", ".xen_pages", ".xen_pfn"}
         # The notes: none, header, version, format.
@@ -298,7 +299,8 @@ class Core:
         assert struct.unpack_from("<3I4s", front, note + 16) == (4, 32, 0x2000001, b"Xen\0")
         magic, self.vcpus, pages, page = struct.unpack_from("<4Q", front, note + 32)
         assert (magic, page) == (0xF00FEBEE, 4096) and self.sections[".xen_pages"][1] == pages * page
-        self.frames = struct.unpack("<%dQ" % pages, self.at(*self.sections[".xen_pfn"]))
+        self.frames = struct.unpack_from("<%dQ" % pages, behind)
+        assert self.sections[".xen_pfn"] == (start, 8 * pages)
 
     def at(self, offset, size):
         first = offset // 4096
