@@ -60,25 +60,43 @@ enum p2m_type arch_pte_type(pte_t e, unsigned level)
 	return (enum p2m_type)((e & NPT_TYPE) >> NPT_TYPE_SHIFT);
 }
 
-/* Only what every RAM page usually is; p2m_lookup() does the rest, and whoever has to wait for a change to be over. */
+static inline const pte_t *next_table(pte_t e)
+{
+	return frame_va(paddr_to_mfn(paddr(e & PTE_ADDRESS)));
+}
+
+static inline bool plain_ram(pte_t e, gfn_t g, unsigned shift, mfn_t *m)
+{
+	m->n = ((e & PTE_ADDRESS) >> PAGE_SHIFT) + (g.n & (BIT(shift) - 1));
+	return (e & (NPT_TYPE | PTE_PRESENT)) ==
+	       ((uint64_t)P2M_RAM_RW << NPT_TYPE_SHIFT | PTE_PRESENT);
+}
+
+/*
+ * Only what every RAM page usually is; p2m_lookup() does the rest, and whoever has to wait for a change to be over. Level by level, for each access to a guest's
+ * memory through its own tables comes here five times.
+ */
 bool npt_ram(const struct domain *d, gfn_t g, mfn_t *m)
 {
-	const pte_t *table = arch_frame_map(d->p2m.view.root);
-	unsigned shift = 27;
+	const pte_t *table = frame_va(d->p2m.view.root);
+	pte_t e;
 
-	if (g.n >> (shift + 9))
+	if (unlikely(g.n >> 36))
 		return false;
-	for (;; shift -= 9) {
-		pte_t e = load_acquire(&table[g.n >> shift & (PTES - 1)]);
-
-		if (!(e & PTE_PRESENT))
-			return false;
-		if (!shift || (e & PTE_LARGE)) {
-			m->n = ((e & PTE_ADDRESS) >> PAGE_SHIFT) + (g.n & (BIT(shift) - 1));
-			return (e & NPT_TYPE) == (uint64_t)P2M_RAM_RW << NPT_TYPE_SHIFT;
-		}
-		table = arch_frame_map(arch_pte_mfn(e));
-	}
+	e = load_acquire(&table[g.n >> 27]);
+	if (unlikely(!(e & PTE_PRESENT)))
+		return false;
+	e = load_acquire(&next_table(e)[g.n >> 18 & (PTES - 1)]);
+	if (unlikely(!(e & PTE_PRESENT)))
+		return false;
+	if (e & PTE_LARGE)
+		return plain_ram(e, g, 18, m);
+	e = load_acquire(&next_table(e)[g.n >> 9 & (PTES - 1)]);
+	if (unlikely(!(e & PTE_PRESENT)))
+		return false;
+	if (e & PTE_LARGE)
+		return plain_ram(e, g, 9, m);
+	return plain_ram(load_acquire(&next_table(e)[g.n & (PTES - 1)]), g, 0, m);
 }
 
 void arch_pte_write(pte_t *slot, pte_t e)

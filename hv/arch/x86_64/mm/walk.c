@@ -17,9 +17,10 @@
 
 /*
  * The RAM frame at `g`, held. What p2m_lookup() says, for entries of the ordinary kind: those need no more than loads, and
- * each level of a guest's tables asks. An entry that changes meanwhile is the old or the new; the reference says whose frame it is.
+ * each level of a guest's tables asks. An entry that changes meanwhile is the old or the new; the reference says whose frame it is. All
+ * frames are mapped here, a guest's too (frame_va()).
  */
-static bool hold(struct domain *d, gfn_t g, mfn_t *m)
+static ALWAYS_INLINE bool hold(struct domain *d, gfn_t g, mfn_t *m)
 {
 	struct p2m_entry p;
 
@@ -31,33 +32,29 @@ static bool hold(struct domain *d, gfn_t g, mfn_t *m)
 }
 
 /* One entry of a guest's table. False: the table is not in RAM. */
-static bool read_entry(struct domain *d, uint64_t pa, unsigned size, uint64_t *e)
+static ALWAYS_INLINE bool read_entry(struct domain *d, uint64_t pa, unsigned size, uint64_t *e)
 {
 	const char *va;
 	mfn_t m;
 
 	if (!hold(d, gpa_to_gfn(gpa(pa)), &m))
 		return false;
-	va = arch_frame_map(m);
-	*e = size == 8 ? read_once((const uint64_t *)(va + (pa & (PAGE_SIZE - 1))))
-		       : read_once((const uint32_t *)(va + (pa & (PAGE_SIZE - 1))));
-	arch_frame_unmap((void *)va);
+	va = (const char *)frame_va(m) + (pa & (PAGE_SIZE - 1));
+	*e = size == 8 ? read_once((const uint64_t *)va) : read_once((const uint32_t *)va);
 	frame_put(m);
 	return true;
 }
 
 bool guest_code_read(struct domain *d, gpa_t pa, uint8_t *buf, unsigned n)
 {
-	const uint8_t *va, *from;
+	const uint8_t *from;
 	mfn_t m;
 
 	if (!hold(d, gpa_to_gfn(pa), &m))
 		return false;
-	va = arch_frame_map(m);
-	from = va + (pa.a & (PAGE_SIZE - 1));
+	from = (const uint8_t *)frame_va(m) + (pa.a & (PAGE_SIZE - 1));
 	for (unsigned i = 0; i < n; i++)
 		buf[i] = read_once(&from[i]);
-	arch_frame_unmap((void *)(uintptr_t)va);
 	frame_put(m);
 	return true;
 }
@@ -67,10 +64,9 @@ struct geometry {
 	uint64_t root, mask; /* address bits of entries */
 };
 
+/* Outside long mode. */
 static struct geometry geometry_of(const struct hvm_paging *p)
 {
-	if (p->efer & EFER_LMA)
-		return (struct geometry){ 4, 8, 9, p->cr3 & PTE_ADDRESS, PTE_ADDRESS };
 	if (p->cr4 & CR4_PAE)
 		return (struct geometry){ 3, 8, 9, p->cr3 & 0xffffffe0, PTE_ADDRESS };
 	return (struct geometry){ 2, 4, 10, p->cr3 & 0xfffff000, 0xfffff000 };
@@ -90,23 +86,12 @@ static enum walk_result permitted(const struct hvm_paging *p, uint64_t rights, u
 	return WALK_OK;
 }
 
-enum walk_result guest_walk(struct vcpu *v, gva_t va, unsigned access, gpa_t *out)
+/* Compiled once for long mode, where most of it is constant, and once for the others. */
+static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, const struct hvm_paging *p,
+					   struct geometry g, gva_t va, unsigned access, gpa_t *out)
 {
-	uint64_t rights = PTE_WRITE | GUEST_USER, nx = 0, table;
-	struct hvm_paging p;
-	struct geometry g;
+	uint64_t rights = PTE_WRITE | GUEST_USER, nx = 0, table = g.root;
 
-	hvm->get_paging(v, &p);
-	if (!(p.cr0 & CR0_PG)) {
-		*out = gpa(va.a & 0xffffffff);
-		return WALK_OK;
-	}
-	g = geometry_of(&p);
-	if (g.levels == 4 && (uint64_t)((int64_t)(va.a << 16) >> 16) != va.a)
-		return WALK_NOT_CANONICAL;
-	if (g.levels < 4)
-		va.a = (uint32_t)va.a;
-	table = g.root;
 	for (unsigned level = g.levels; level-- > 0;) {
 		unsigned shift = PAGE_SHIFT + level * g.index_bits;
 		uint64_t index = va.a >> shift & ((1u << g.index_bits) - 1), e;
@@ -123,17 +108,40 @@ enum walk_result guest_walk(struct vcpu *v, gva_t va, unsigned access, gpa_t *ou
 			nx |= e;
 		}
 		table = e & g.mask;
-		if (level && (e & PTE_LARGE) && (g.levels != 2 || (p.cr4 & CR4_PSE))) {
+		if (level && (e & PTE_LARGE) && (g.levels != 2 || (p->cr4 & CR4_PSE))) {
 			uint64_t size = 1ull << shift;
 
 			if (g.levels == 2) /* PSE-36: bits 39..32 in 20..13 */
 				table = (e & 0xffc00000) | (e >> 13 & 0xff) << 32;
 			*out = gpa((table & ~(size - 1)) | (va.a & (size - 1)));
-			return permitted(&p, rights, nx, access);
+			return permitted(p, rights, nx, access);
 		}
 	}
 	*out = gpa(table | (va.a & (PAGE_SIZE - 1)));
-	return permitted(&p, rights, nx, access);
+	return permitted(p, rights, nx, access);
+}
+
+static NOINLINE enum walk_result walk_narrow(struct vcpu *v, const struct hvm_paging *p, gva_t va,
+					     unsigned access, gpa_t *out)
+{
+	return walk(v, p, geometry_of(p), gva((uint32_t)va.a), access, out);
+}
+
+enum walk_result guest_walk(struct vcpu *v, gva_t va, unsigned access, gpa_t *out)
+{
+	struct hvm_paging p;
+
+	hvm->get_paging(v, &p);
+	if (unlikely(!(p.cr0 & CR0_PG))) {
+		*out = gpa(va.a & 0xffffffff);
+		return WALK_OK;
+	}
+	if (unlikely(!(p.efer & EFER_LMA)))
+		return walk_narrow(v, &p, va, access, out);
+	if (unlikely((uint64_t)((int64_t)(va.a << 16) >> 16) != va.a))
+		return WALK_NOT_CANONICAL;
+	return walk(v, &p, (struct geometry){ 4, 8, 9, p.cr3 & PTE_ADDRESS, PTE_ADDRESS }, va,
+		    access, out);
 }
 
 bool arch_guest_translate(struct vcpu *v, gva_t va, bool write, mfn_t *m)
