@@ -46,13 +46,14 @@ static void begin_removal(const struct system *s, uint16_t domid, const char *ty
 {
 	char text[8];
 
+	/* While the back end still has the file open: nobody waits then for the kernel to let it go. */
+	if (strcmp(type, "vbd") == 0)
+		block_release(s, domid, id);
 	/* Only where it is: writing would make it. */
 	if (store_get(s, text, sizeof(text), "/local/domain/0/backend/%s/%u/%.10s/online", type,
 		      domid, id))
 		store_set(s, "0", "/local/domain/0/backend/%s/%u/%.10s/online", type, domid, id);
 	store_drop(s, "/local/domain/%u/device/%s/%.10s", domid, type, id);
-	if (strcmp(type, "vbd") == 0)
-		block_release(s, domid, id);
 }
 
 static void end_removal(const struct system *s, uint16_t domid, const char *type, const char *id)
