@@ -37,6 +37,9 @@ cflags-tests/unit/hvm_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/svm
 unit-tests += tests/unit/context_test.c tests/unit/control_vcpu_test.c
 cflags-tests/unit/context_test.c := -Ihv/arch/x86_64/include
 cflags-tests/unit/control_vcpu_test.c := -Ihv/arch/x86_64/include
+# The walk of a guest's tables, and of the nested ones.
+unit-tests += tests/unit/walk_test.c
+cflags-tests/unit/walk_test.c := -Ihv/arch/x86_64/include
 # The local APIC's timer, likewise.
 unit-tests += tests/unit/vlapic_test.c
 cflags-tests/unit/vlapic_test.c := -Ihv/arch/x86_64/include -Ihv/arch/x86_64/hvm

@@ -111,7 +111,9 @@ static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, const struct hvm_pagi
 		if (level && (e & PTE_LARGE) && (g.levels != 2 || (p->cr4 & CR4_PSE))) {
 			uint64_t size = 1ull << shift;
 
-			if (g.levels == 2) /* PSE-36: bits 39..32 in 20..13 */
+			if (g.levels > 2 && level == g.levels - 1)
+				return WALK_PROTECTION; /* reserved at the top */
+			if (g.levels == 2)              /* PSE-36: bits 39..32 in 20..13 */
 				table = (e & 0xffc00000) | (e >> 13 & 0xff) << 32;
 			*out = gpa((table & ~(size - 1)) | (va.a & (size - 1)));
 			return permitted(p, rights, nx, access);
