@@ -257,14 +257,13 @@ static bool run(const struct blob *src, size_t tail, struct sink *s)
 	if (src->size > INT32_MAX)
 		return fault_set(f, F_FILE_HUGE, "%s: %zu bytes packed with %s are more than 2 GiB",
 				 src->name, src->size, format->name);
-	*f = (struct fault){ 0 };
 	why = format->unpack(src->data, n, &used, s);
 	if (!why && used != n)
 		why = "something else follows it";
 	if (!why && s->take)
 		why = hand_over(s);
 	if (!why || why == no_more)
-		return f->id == F_NONE;
+		return !why || !s->take; /* the head was wanted, or *f is take's */
 	if (why == no_memory)
 		return fault_set(f, F_NO_MEMORY, "%s: %s data at byte %zu: %s", src->name,
 				 format->name, used, why);
