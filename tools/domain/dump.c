@@ -9,6 +9,7 @@
 #include "lib/hcall/domctl.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,6 +341,7 @@ bool domain_dump(const struct system *s, const struct dump_request *r, struct du
 
 	if (!look_at_it(&x) || !place_free(r, f) || !open_new(&n, r->file, f))
 		return false;
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG says the same, and the domain is not left paused */
 	ok = take_all_paused(&x, n.fd) && finish(&x, &n);
 	*result = (struct dump_result){ x.core.nr_pages, x.core.stored, x.core.nr_vcpus };
 	close_new(&n);

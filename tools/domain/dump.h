@@ -20,7 +20,7 @@ struct dump_result {
 /*
  * Write the core of a domain, as s->watch lets it, which is paused meanwhile unless it has ended. The file appears when it is complete and on the disk, readable to its owner
  * only; a file that was there is replaced at once. False: *f, and nothing has changed. Killed by a signal
- * that cannot be held, it leaves the domain paused.
+ * that nobody holds (SIGKILL, SIGQUIT), it leaves the domain paused. SIGXFSZ is ignored from then on.
  */
 MUST_USE bool domain_dump(const struct system *s, const struct dump_request *r,
 			  struct dump_result *result, struct fault *f);
