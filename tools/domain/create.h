@@ -54,8 +54,8 @@ struct made {
 /*
  * make.c: a domain that is complete for the hypervisor, paused, as `c` and `plan` say, with the UUID that *made brings. False: *f filled, nothing is left.
  */
-MUST_USE bool domain_make(const struct system *s, const struct config *c,
-			  struct build_plan *plan, struct made *made, struct fault *f);
+MUST_USE bool domain_make(const struct system *s, const struct config *c, struct build_plan *plan,
+			  struct made *made, struct fault *f);
 /* Let it go: destroy, in as many steps as it takes. 0 or a negative errno value. */
 MUST_USE int domain_unmake(struct hcall *h, uint16_t domid);
 
