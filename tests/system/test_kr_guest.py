@@ -190,7 +190,9 @@ def test_a_disk_has_one_writer(dom0, nothing_is_left):
     dom0.ok("kr destroy b; kr destroy c; truncate -s 1M /tmp/used; losetup /dev/loop7 /tmp/used; mkswap /dev/loop7; swapon /dev/loop7")
     assert "in use here through /dev/loop7" in refused(dom0, "create /tmp/b.cfg \"disk=['/tmp/used,raw,xvda,w']\"")
     assert "in use here: mounted, swapped to" in refused(dom0, "create /tmp/b.cfg \"disk=['/dev/loop7,raw,xvda,w']\"")
-    dom0.ok("swapoff /dev/loop7; losetup -d /dev/loop7; rm /guest/link /tmp/used")
+    # A user's loop device that goes when nobody has it open any more still does after a guest had it.
+    dom0.ok("swapoff /dev/loop7; exec 9</dev/loop7; losetup -d /dev/loop7; kr create -p /tmp/b.cfg \"disk=['/dev/loop7,raw,xvda,w']\"; exec 9<&-; "
+            "grep -q /tmp/used /sys/block/loop7/loop/backing_file; kr destroy b; until_true 20 [ ! -e /sys/block/loop7/loop ]; rm /guest/link /tmp/used", 60)
 
 
 @pytest.mark.first("arm64")

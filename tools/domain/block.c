@@ -87,28 +87,27 @@ bool block_open(const struct config_disk *d, unsigned *major, unsigned *minor, i
 	return true;
 }
 
-void block_keep(int hold)
+/* One of ours: the user's own, and one whose number was taken again meanwhile, have another file. */
+static bool is_on(int loop, const char *target, struct loop_info64 *info)
+{
+	return ioctl(loop, LOOP_GET_STATUS64, info) == 0 &&
+	       strncmp((char *)info->lo_file_name, target, LO_NAME_SIZE - 1) == 0;
+}
+
+void block_keep(int hold, const struct config_disk *d)
 {
 	struct loop_info64 info;
 
-	if (ioctl(hold, LOOP_GET_STATUS64, &info) < 0)
+	if (!is_on(hold, d->target, &info))
 		return;
 	info.lo_flags &= ~(__u32)LO_FLAGS_AUTOCLEAR;
 	(void)ioctl(hold, LOOP_SET_STATUS64, &info); /* as good as before, but for restarts */
 }
 
-/* Somebody else's, if the number was taken again meanwhile, has another file. */
-static bool is_on(int loop, const char *target)
-{
-	struct loop_info64 info;
-
-	return ioctl(loop, LOOP_GET_STATUS64, &info) == 0 &&
-	       strncmp((char *)info.lo_file_name, target, LO_NAME_SIZE - 1) == 0;
-}
-
 void block_release(const struct system *s, uint16_t domid, const char *id)
 {
 	char device[32], target[STORE_PATH_MAX], script[8], path[40];
+	struct loop_info64 info;
 	unsigned major, minor;
 	int loop;
 
@@ -123,7 +122,7 @@ void block_release(const struct system *s, uint16_t domid, const char *id)
 	snprintf(path, sizeof(path), "/dev/loop%u", minor);
 	loop = open(path, O_RDONLY | O_CLOEXEC);
 	/* At once, or when the back end has closed it. */
-	if (loop >= 0 && is_on(loop, target))
+	if (loop >= 0 && is_on(loop, target, &info))
 		(void)ioctl(loop, LOOP_CLR_FD, 0);
 	if (loop >= 0)
 		close(loop);

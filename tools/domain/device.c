@@ -214,7 +214,7 @@ static bool add_plain_disk(struct device *d, struct fault *f)
 		return false;
 	ok = write_folders(d, f) && wait_for_back(d, f);
 	if (ok && hold >= 0)
-		block_keep(hold);
+		block_keep(hold, d->disk);
 	if (hold >= 0)
 		close(hold);
 	return ok;

@@ -45,8 +45,8 @@ MUST_USE bool disk_unused(const struct system *s, const struct config_disk *d, s
 /* block.c: a block device with the contents of d->target. For a file, *hold keeps the loop device until somebody else has opened it (-1: nothing to hold). */
 MUST_USE bool block_open(const struct config_disk *d, unsigned *major, unsigned *minor, int *hold,
 			 struct fault *f);
-/* The back end has the loop device, and the store says so: it stays when the back end lets go. */
-void block_keep(int hold);
+/* The back end has what block_open() gave for `d`, and the store says so: a loop device of ours stays when the back end lets go. */
+void block_keep(int hold, const struct config_disk *d);
 /* The disk `id` is to go: if it stands on a loop device of ours, that goes when the back end has closed it. */
 void block_release(const struct system *s, uint16_t domid, const char *id);
 
