@@ -130,7 +130,7 @@ def test_the_page_for_new_users_says_what_is_said(tmp_path):
     status, shown = planned("--arch", "x86_64", tmp_path / "debian.cfg")
     assert shown["name"] == "debian" and {f["reason"] for f in shown["faults"]} <= {"FILE_MISSING", "DISK_MISSING", "NO_BRIDGE"}, shown
     (tmp_path / "debian.cfg").write_text(textwrap.dedent(text).replace("memory", "memroy"))
-    said = subprocess.run([str(KR), "create", "--dry-run", "debian.cfg"], cwd=tmp_path, stderr=subprocess.PIPE, universal_newlines=True).stderr
+    said = subprocess.run([str(KR.resolve()), "create", "--dry-run", "debian.cfg"], cwd=tmp_path, stderr=subprocess.PIPE, universal_newlines=True).stderr
     assert textwrap.indent(said, "    ") in page, said
 
 
