@@ -109,7 +109,8 @@ def test_a_guest_lives_from_create_to_destroy(dom0, nothing_is_left):
     dom0.ok("kr pause a")
     assert domains(dom0)["a"]["state"] == "paused"
     dom0.ok("kr unpause a; kr shutdown a; until_true 40 sh -c 'kr list | grep \"a .*shut down\"'", 60)
-    dom0.ok("kr destroy a; rm /tmp/cd")
+    # The interface and the loop devices are gone when it returns.
+    assert dom0.ok("kr destroy a; ls /sys/class/net | sed -n /vif/p; losetup -a; rm /tmp/cd").strip() == ""
 
 
 def test_a_card_is_set_up_as_asked(dom0, nothing_is_left):

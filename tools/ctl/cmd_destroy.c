@@ -49,6 +49,17 @@ static bool is_large(const struct system *s, uint16_t domid)
 	return hcall_info(s->hcall, domid, &info) == 0 && info.tot_pages >= LARGE_PAGES;
 }
 
+/*
+ * The back ends are told first: the kernel takes its time with them, in which the memory is given back. The guest stands still and sees nothing of it;
+ * one that cannot be paused is refused, or dying already.
+ */
+static int end_domain(const struct system *s, uint16_t domid)
+{
+	if (hcall_simple(s->hcall, domid, XEN_DOMCTL_pausedomain) == 0)
+		devices_tell(s, domid);
+	return domain_unmake(s->hcall, domid);
+}
+
 static int destroy(struct ctl *c, int argc, char **argv)
 {
 	struct system s;
@@ -63,8 +74,7 @@ static int destroy(struct ctl *c, int argc, char **argv)
 	if (lock >= 0 && is_large(&s, domid))
 		watch_tell(s.watch, "giving its memory back");
 	/* Ctrl-C does not stop it: nothing is to be left half dead. */
-	status = lock < 0 ? ctl_refuse(c, &f)
-			  : ctl_result(c, &s, domain_unmake(s.hcall, domid), "destroy");
+	status = lock < 0 ? ctl_refuse(c, &f) : ctl_result(c, &s, end_domain(&s, domid), "destroy");
 	if (status == CTL_DONE) {
 		devices_remove(&s, domid);
 		store_remove(&s, domid);

@@ -9,17 +9,21 @@
 #include <unistd.h>
 #include <xen/io/xenbus.h>
 
-#define GONE_NAPS  1000 /* of 20 ms: 20 s for the kernel */
-#define GUEST_NAPS 500  /* 10 s for the guest */
+#define GONE_NAPS     1000 /* of 20 ms: 20 s for the kernel */
+#define GUEST_SECONDS 10
+#define GUEST_NAPS    (DEVICE_SHORT_NAPS + 50 * GUEST_SECONDS)
 
 /* ---- at once ------------------------------------------------------------------------------------------ */
 
-/* A back end whose front end is gone, and which is not to come back, lets go; the kernel takes its device away when it has. */
+/*
+ * A back end whose front end is gone, and which is not to come back, lets go; the kernel takes its device away when it has. (The bus forgets it
+ * before: its interface may still be there then.)
+ */
 static void wait_until_gone(const struct system *s, uint16_t domid, const char *type, const char *id)
 {
 	char path[100];
 
-	snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
+	snprintf(path, sizeof(path), "/sys/devices/%s-%u-%.10s", type, domid, id);
 	for (unsigned i = 0; i < GONE_NAPS && access(path, F_OK) == 0; i++) {
 		if (i >= 20)
 			watch_tell(s->watch, "waiting until the back end lets go");
@@ -70,22 +74,32 @@ void device_remove(const struct system *s, uint16_t domid, const char *type, con
 	end_removal(s, domid, type, id);
 }
 
+static void each_device(const struct system *s, uint16_t domid, const char *type,
+			void (*fn)(const struct system *, uint16_t, const char *, const char *))
+{
+	struct client_names list;
+	const char *id = NULL;
+
+	store_children(s, &list, "/local/domain/0/backend/%s/%u", type, domid);
+	while ((id = client_next_name(&list, id)) != NULL)
+		fn(s, domid, type, id);
+	client_names_free(&list);
+}
+
+void devices_tell(const struct system *s, uint16_t domid)
+{
+	each_device(s, domid, "vbd", begin_removal);
+	each_device(s, domid, "vif", begin_removal);
+}
+
 /* All are told before one is waited for: the kernel takes its time with each. */
 void devices_remove(const struct system *s, uint16_t domid)
 {
 	static const char *const types[] = { "vbd", "vif" };
-	struct client_names list[2];
-	const char *id;
 
+	devices_tell(s, domid);
 	for (unsigned t = 0; t < 2; t++) {
-		store_children(s, &list[t], "/local/domain/0/backend/%s/%u", types[t], domid);
-		for (id = NULL; (id = client_next_name(&list[t], id)) != NULL;)
-			begin_removal(s, domid, types[t], id);
-	}
-	for (unsigned t = 0; t < 2; t++) {
-		for (id = NULL; (id = client_next_name(&list[t], id)) != NULL;)
-			end_removal(s, domid, types[t], id);
-		client_names_free(&list[t]);
+		each_device(s, domid, types[t], end_removal);
 		store_drop(s, "/local/domain/0/backend/%s/%u", types[t], domid);
 	}
 }
@@ -134,7 +148,7 @@ static bool guest_lets_go(const struct system *s, uint16_t domid, const char *ty
 	char sign[100], folder[80];
 	struct closing closing = { folder };
 
-	snprintf(sign, sizeof(sign), "/sys/bus/xen-backend/devices/%s-%u-%.10s", type, domid, id);
+	snprintf(sign, sizeof(sign), "/sys/devices/%s-%u-%.10s", type, domid, id);
 	snprintf(folder, sizeof(folder), "/local/domain/0/backend/%s/%u/%.10s", type, domid, id);
 	/* A device that no guest has taken up yet has nobody to ask. */
 	if (!is_in_use(s, folder))
@@ -154,7 +168,7 @@ static bool guest_lets_go(const struct system *s, uint16_t domid, const char *ty
 	}
 	return fault_set(f, F_DEVICE_BUSY,
 			 "domain %u does not let %s %s go within %u s: is it in use there?", domid,
-			 type, id, GUEST_NAPS / 50);
+			 type, id, GUEST_SECONDS);
 }
 
 static bool detach(const struct system *s, uint16_t domid, const char *type, const char *id,

@@ -15,7 +15,7 @@
 
 #define WAIT_MS     20
 #define WAIT_MAX    1000 /* of them: 20 s */
-#define REJOIN_NAPS 60   /* 0.8 s */
+#define REJOIN_NAPS 104  /* 0.9 s */
 
 /* ---- folders ---------------------------------------------------------------------------------------- */
 
@@ -110,7 +110,7 @@ static void write_both(struct store_write *w, void *arg)
 
 void device_nap(unsigned i)
 {
-	const struct timespec t = { 0, (i < 20 ? 1 : WAIT_MS) * 1000000L };
+	const struct timespec t = { 0, (i < DEVICE_SHORT_NAPS ? 1 : WAIT_MS) * 1000000L };
 
 	nanosleep(&t, NULL);
 }

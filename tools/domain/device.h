@@ -17,6 +17,8 @@ MUST_USE bool devices_add(const struct system *s, const struct config *c, uint16
 
 /* All devices of a domain that is dead or was not started: back ends let go of everything, and both folders are removed. */
 void devices_remove(const struct system *s, uint16_t domid);
+/* The beginning of that, for a domain that is paused and about to be destroyed: back ends are told to let go, and nobody waits. */
+void devices_tell(const struct system *s, uint16_t domid);
 
 /*
  * attach.c: a device for a domain that exists. `spec` is what stands between quotes in disk=[ ] or vif=[ ]; *id is the

@@ -28,7 +28,11 @@ MUST_USE bool disk_new(const struct system *s, const struct config_disk *disk, u
 		       struct fault *f);
 MUST_USE bool card_new(const struct system *s, const struct config_vif *vif, uint16_t domid,
 		       struct fault *f);
-/* The i-th of several: 1 ms for the first twenty, for most that is waited for comes soon, then 20 ms. */
+/*
+ * The i-th of several: 1 ms for the first 64, for most that is waited for comes soon, and Linux takes 40 ms to unregister an interface; then
+ * 20 ms.
+ */
+#define DEVICE_SHORT_NAPS 64
 void device_nap(unsigned i);
 
 /* detach.c: take one away at once, whatever the guest does. */
