@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS 20
-#define WAIT_MAX \
-	1000 /* of them: 20 s for the daemon to notice a new guest, in a dom0 that has much else to do */
+/* 20 s for the daemon to notice a new guest, in a dom0 that has much else to do. */
+#define WAIT_MS  20
+#define WAIT_MAX 1000
 
 /* ---- terminals --------------------------------------------------------------------------------------- */
 

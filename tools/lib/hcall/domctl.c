@@ -77,34 +77,37 @@ int hcall_paging_pool(struct hcall *h, uint16_t domid, uint64_t bytes)
 	return hcall_domctl(h, &op);
 }
 
+/* `copy` in a hypercall buffer, or NULL where there was none. */
+static int context_call(struct hcall *h, uint32_t cmd, uint16_t domid, uint32_t vcpu,
+			vcpu_guest_context_t *copy)
+{
+	struct xen_domctl op = { .cmd = cmd, .domain = domid };
+
+	if (!copy)
+		return -ENOMEM;
+	op.u.vcpucontext.vcpu = vcpu;
+	set_xen_guest_handle(op.u.vcpucontext.ctxt, copy);
+	return hcall_domctl(h, &op);
+}
+
 int hcall_set_context(struct hcall *h, uint16_t domid, uint32_t vcpu,
 		      const vcpu_guest_context_t *context)
 {
-	struct xen_domctl op = { .cmd = XEN_DOMCTL_setvcpucontext, .domain = domid };
 	vcpu_guest_context_t *copy = h->ops->buffer(h, sizeof(*copy));
-	int err = -ENOMEM;
+	int err;
 
-	if (copy) {
+	if (copy)
 		*copy = *context;
-		op.u.vcpucontext.vcpu = vcpu;
-		set_xen_guest_handle(op.u.vcpucontext.ctxt, copy);
-		err = hcall_domctl(h, &op);
-	}
+	err = context_call(h, XEN_DOMCTL_setvcpucontext, domid, vcpu, copy);
 	h->ops->free(h, copy);
 	return err;
 }
 
 int hcall_get_context(struct hcall *h, uint16_t domid, uint32_t vcpu, vcpu_guest_context_t *context)
 {
-	struct xen_domctl op = { .cmd = XEN_DOMCTL_getvcpucontext, .domain = domid };
 	vcpu_guest_context_t *copy = h->ops->buffer(h, sizeof(*copy));
-	int err = -ENOMEM;
+	int err = context_call(h, XEN_DOMCTL_getvcpucontext, domid, vcpu, copy);
 
-	if (copy) {
-		op.u.vcpucontext.vcpu = vcpu;
-		set_xen_guest_handle(op.u.vcpucontext.ctxt, copy);
-		err = hcall_domctl(h, &op);
-	}
 	if (!err)
 		*context = *copy;
 	h->ops->free(h, copy);
